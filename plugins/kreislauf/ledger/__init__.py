@@ -1,0 +1,1 @@
+"""What was decided, and what happened to it. Never rebuilt, never guessed."""
