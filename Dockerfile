@@ -1,0 +1,16 @@
+# One image for every service of docker-compose.yaml.
+FROM python:3.12-slim
+
+RUN useradd --create-home --uid 50000 airflow
+WORKDIR /opt/kreislauf
+COPY requirements.txt .
+RUN pip install --no-cache-dir --requirement requirements.txt
+COPY --chown=airflow . .
+RUN mkdir -p /opt/kreislauf/var && chown airflow /opt/kreislauf/var
+
+USER airflow
+ENV AIRFLOW_HOME=/opt/kreislauf/var/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/kreislauf/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/kreislauf/plugins \
+    PYTHONPATH=/opt/kreislauf/plugins:/opt/kreislauf \
+    PYTHONUNBUFFERED=1

@@ -1,0 +1,54 @@
+# Everything works from a bare clone with Python 3.11 to 3.13 and make.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3 python,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && echo $(p))))
+UV := uv==0.13.9
+READY := .venv/.ready
+RUN := .venv/bin/python -m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt
+	@test -n "$(PYTHON)" || { echo "Kreislauf needs Python 3.11, 3.12 or 3.13; none was found on the PATH." >&2; exit 1; }
+	@echo "setting up .venv with $(PYTHON) (once)"
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt
+	@touch $@
+
+.PHONY: run up down test check bench sql segment flow clean
+run: $(READY) ## the circuit, once, in a real Airflow against the sandbox (WORLD=file.parquet: real orders)
+	@$(RUN) scripts.run $(if $(WORLD),--world "$(WORLD)")
+
+up: $(READY) ## the same, and leave Airflow's UI and the sandbox's inbox open
+	@$(RUN) scripts.run --stay $(if $(WORLD),--world "$(WORLD)")
+
+down: $(READY) ## stop what `make up` left running
+	@$(RUN) scripts.down
+
+test: $(READY) ## the whole test suite
+	@$(RUN) pytest
+
+check: $(READY) ## ruff, sqlfluff and the conventions of this repository, in seconds
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) sqlfluff lint --processes 2 --disable-progress-bar include/sql
+	@$(RUN) pytest -q tests/rules
+
+bench: $(READY) ## time ingest, build, planning and sending beside their floors (SIZE=100000)
+	@$(RUN) scripts.bench $(SIZE)
+
+sql: $(READY) ## rendered SQL and first rows of a model: make sql file=segments/lapsed_buyers
+	@$(RUN) scripts.sql $(file)
+
+segment: $(READY) ## a new segment with its test: make segment name=night_owls
+	@$(RUN) scripts.new segment $(name)
+
+flow: $(READY) ## a new flow with its trigger, template and test: make flow name=thanks
+	@$(RUN) scripts.new flow $(name)
+
+clean: ## remove what runs have left (var/), not the virtual environment
+	@if [ -x .venv/bin/python ]; then $(RUN) scripts.down; fi
+	@rm -rf var .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,121 @@
+"""The few calls of Airflow's REST API that the local commands need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+POOLS = {"shop_api": 2, "crm_api": 2, "mail_api": 2, "warehouse": 16}
+"""Pools by name and slots: how many tasks may talk to one API at a time."""
+
+ACTIVE = frozenset({"queued", "running"})
+
+
+class RunFailed(RuntimeError):
+    """A DAG run failed; the message names each failed task and its log."""
+
+
+class AirflowApi:
+    """A signed-in client."""
+
+    def __init__(self, url: str, password: str, logs: str) -> None:
+        self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60)
+        self._url, self._password, self._logs = url, password, logs
+
+    def sign_in(self) -> None:
+        answer = httpx.post(
+            f"{self._url}/auth/token", json={"username": "admin", "password": self._password}, timeout=30
+        )
+        answer.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._client.get(path, params=params).raise_for_status().json()
+
+    def ensure_pools(self) -> None:
+        present = {pool["name"] for pool in self.get("/pools")["pools"]}
+        for name, slots in POOLS.items():
+            if name not in present:
+                self._client.post("/pools", json={"name": name, "slots": slots}).raise_for_status()
+
+    def wait_for_dags(self, dag_ids: list[str], seconds: float = 120) -> None:
+        """Wait until the DAG processor has read all of them.
+
+        Raises RunFailed with Airflow's import errors, or with the DAGs that are missing.
+        """
+        deadline = time.monotonic() + seconds
+        missing = set(dag_ids)
+        while missing and time.monotonic() < deadline:
+            present = {dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]}
+            missing = set(dag_ids) - present
+            if missing:
+                time.sleep(0.5)
+        errors = self.get("/importErrors")["import_errors"]
+        if errors:
+            raise RunFailed("\n".join(f"{e['filename']}: {e['stack_trace']}" for e in errors))
+        if missing:
+            raise RunFailed(f"Airflow did not find {', '.join(sorted(missing))} within {seconds:.0f} s")
+
+    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run; its id."""
+        answer = self._client.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
+        if answer.is_error:
+            raise RunFailed(f"{dag_id} could not be started: {answer.text}")
+        return answer.json()["dag_run_id"]
+
+    def runs_since(self, dag_id: str, moment: str) -> list[dict[str, Any]]:
+        """The DAG's runs that were queued at or after `moment` (ISO 8601), oldest first."""
+        runs = self.get(f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=50)["dag_runs"]
+        return [run for run in reversed(runs) if run["queued_at"] and run["queued_at"] >= moment]
+
+    def fail_leftovers(self, dag_ids: list[str]) -> int:
+        """Mark runs that a killed command left active as failed; how many."""
+        count = 0
+        for dag_id in dag_ids:
+            for run in self.get(f"/dags/{dag_id}/dagRuns", limit=100, state=sorted(ACTIVE))["dag_runs"]:
+                path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
+                self._client.patch(path, json={"state": "failed"}).raise_for_status()
+                count += 1
+        return count
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        return self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.get(path, deserialize=True)["value"]
+
+    def wait(
+        self, dag_id: str, run_id: str, progress: Callable[[str, int, int], None], seconds: float = 900
+    ) -> list[dict[str, Any]]:
+        """Wait for a run's end and give its task instances.
+
+        Raises RunFailed when the run fails, when a task has failed and waits for its retry, or
+        when the run takes longer than `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            state = self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+            tasks = self.tasks(dag_id, run_id)
+            failed = [task for task in tasks if task["state"] in ("failed", "up_for_retry")]
+            if state == "failed" or failed:
+                raise RunFailed(self._tell(dag_id, run_id, failed))
+            progress(dag_id, sum(task["state"] in ("success", "skipped") for task in tasks), len(tasks))
+            if state == "success":
+                return tasks
+            time.sleep(0.5)
+        raise RunFailed(f"{dag_id} {run_id} did not end within {seconds:.0f} s; look at {self._url}")
+
+    def _tell(self, dag_id: str, run_id: str, failed: list[dict[str, Any]]) -> str:
+        lines = [f"{dag_id} failed (run {run_id})"]
+        for task in failed:
+            log = (
+                f"{self._logs}/dag_id={dag_id}/run_id={run_id}/task_id={task['task_id']}/"
+                f"attempt={max(task['try_number'], 1)}.log"
+            )
+            lines.append(f"  task {task['task_id']}: {task['state']}; its log: {log}")
+        return "\n".join(lines)

@@ -1,0 +1,216 @@
+"""`make run`: the whole circuit in a real Airflow, against the sandbox; `make up` leaves it open.
+
+The first run shows two turns of the circuit, three days apart, so that people can answer what
+was sent to them: their opens, clicks, orders and opt-outs are in the second turn's data. A later run is
+one more turn, as of now. A run that was killed is taken up where it was: what is to be done, and as
+of when, stands in `plan.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from scripts import services, summary
+from scripts.airflow_api import AirflowApi, RunFailed
+from scripts.local import REPOSITORY, Local, write_json
+
+INGEST = ["ingest_shop", "ingest_crm", "ingest_engagement"]
+FLOWS = sorted(f"flow_{path.stem}" for path in (REPOSITORY / "dags" / "flow").glob("*.py"))
+DAGS = [*INGEST, "build_warehouse", *FLOWS, "campaign_newsletter", "maintain_list_cleanup"]
+RETAIL_END = datetime(2011, 12, 10, tzinfo=UTC)
+"""The morning after the last invoice of the Online Retail data set."""
+
+
+def main() -> int:
+    arguments = _arguments()
+    local = Local.at(arguments.home.resolve())
+    clock = Clock()
+    with _alone(local.home, clock):
+        try:
+            plan = _plan(local.home, arguments.world)
+            clock.say(f"starting the sandbox, the web app and Airflow (logs in {local.logs})")
+            running = services.start(local, plan["sandbox"])
+        except services.ServiceFailed as error:
+            return clock.fail(str(error))
+        left = False
+        try:
+            api = AirflowApi(
+                local.url("airflow"), local.secrets["airflow_password"], str(local.airflow_home / "logs")
+            )
+            Circuit(local, api, plan, clock).run()
+            summary.show(local.environment(), local.home)
+            if arguments.stay:
+                running.leave_running()
+                left = True
+                _say_where(local)
+            clock.say("done")
+            return 0
+        except RunFailed as error:
+            return clock.fail(str(error))
+        finally:
+            if not left:
+                running.stop()
+
+
+class Clock:
+    """Progress on the terminal, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._spoke = 0.0
+
+    def say(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
+        self._spoke = time.monotonic()
+
+    def tick(self, dag_id: str, done: int, total: int) -> None:
+        if time.monotonic() - self._spoke > 10:
+            self.say(f"  {dag_id}: {done} of {total} tasks")
+
+    def fail(self, text: str) -> int:
+        self.say("FAILED")
+        print(text, file=sys.stderr, flush=True)
+        return 1
+
+
+class Circuit:
+    """The turns of the plan, each as of its moment."""
+
+    def __init__(self, local: Local, api: AirflowApi, plan: dict[str, Any], clock: Clock) -> None:
+        self.local, self.api, self.plan, self.clock = local, api, plan, clock
+
+    def run(self) -> None:
+        self.api.sign_in()
+        self.api.ensure_pools()
+        self.api.wait_for_dags(DAGS)
+        left = self.api.fail_leftovers(DAGS)
+        if left:
+            self.clock.say(f"marked {left} runs of a killed command as failed; their work is taken up again")
+        for turn in self.plan["turns"]:
+            if not turn["is_done"]:
+                self._turn(turn)
+                turn["is_done"] = True
+                write_json(self.local.home / "plan.json", self.plan)
+        self._clean_list()
+
+    def _turn(self, turn: dict[str, Any]) -> None:
+        as_of = turn["as_of"]
+        self.clock.say(f"the circuit, as of {as_of}")
+        world = httpx.post(f"{self.local.url('sandbox')}/world/advance", json={"until": as_of}, timeout=300)
+        world.raise_for_status()
+        began = datetime.now(UTC).isoformat()
+        shop = self.api.trigger("ingest_shop", {"as_of": as_of})
+        self._finish("ingest_crm", self.api.trigger("ingest_crm", {"as_of": as_of}))
+        engagement = self.api.trigger("ingest_engagement", {"as_of": as_of})
+        self._finish("ingest_shop", shop)
+        self._finish("ingest_engagement", engagement)
+        self._finish_triggered("build_warehouse", began)
+        for flow in FLOWS:
+            self._finish_triggered(flow, began)
+        if turn["campaign"]:
+            conf = {"segment": "subscribers", "template": "newsletter/monthly", "name": turn["campaign"]}
+            run = self.api.trigger("campaign_newsletter", {**conf, "dry_run": False, "approve_above": 10_000})
+            self._finish("campaign_newsletter", run)
+
+    def _clean_list(self) -> None:
+        self._finish("maintain_list_cleanup", self.api.trigger("maintain_list_cleanup", {"approve_above": 1}))
+
+    def _finish(self, dag_id: str, run_id: str) -> None:
+        began = time.monotonic()
+        tasks = self.api.wait(dag_id, run_id, self.clock.tick)
+        self.clock.say(f"  {dag_id}: {len(tasks)} tasks in {time.monotonic() - began:.0f} s")
+
+    def _finish_triggered(self, dag_id: str, since: str) -> None:
+        """Wait for the runs that assets have started since, and for at least one."""
+        deadline = time.monotonic() + 120
+        while not (runs := self.api.runs_since(dag_id, since)):
+            if time.monotonic() > deadline:
+                raise RunFailed(f"{dag_id} was not started by its assets within 120 s")
+            time.sleep(0.3)
+        for run in runs:
+            self._finish(dag_id, run["dag_run_id"])
+
+
+def _plan(home: Path, retail: Path | None) -> dict[str, Any]:
+    """What is to be done: the unfinished plan of a killed run, or a new one."""
+    path = home / "plan.json"
+    now = datetime.now(UTC).replace(microsecond=0)
+    if path.exists():
+        plan = json.loads(path.read_text())
+        if (str(retail.resolve()) if retail else None) != plan["retail"]:
+            raise services.ServiceFailed(
+                f"{home} holds another world ({plan['retail'] or 'the sandbox'}); "
+                "run `make clean` first, or choose another folder with KREISLAUF_HOME"
+            )
+        if not all(turn["is_done"] for turn in plan["turns"]):
+            return plan
+        moment = RETAIL_END if retail else now
+        plan["turns"] = [{"as_of": _iso(moment), "campaign": None, "is_done": False}]
+    elif retail:
+        if not retail.is_file():
+            raise services.ServiceFailed(f"WORLD={retail}: there is no such file")
+        plan = {
+            "retail": str(retail.resolve()),
+            "sandbox": ["--retail", str(retail.resolve()), "--start", _iso(RETAIL_END)],
+            "turns": [{"as_of": _iso(RETAIL_END), "campaign": None, "is_done": False}],
+        }
+    else:
+        start = now - timedelta(days=3)
+        plan = {
+            "retail": None,
+            "sandbox": ["--start", _iso(start)],
+            "turns": [
+                {"as_of": _iso(start), "campaign": "first-look", "is_done": False},
+                {"as_of": _iso(now), "campaign": None, "is_done": False},
+            ],
+        }
+    write_json(path, plan)
+    return plan
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+@contextlib.contextmanager
+def _alone(home: Path, clock: Clock) -> Generator[None]:
+    """One run at a time in a folder: a second one waits for the first."""
+    with (home / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            clock.say(f"another run is at work in {home}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _say_where(local: Local) -> None:
+    print(f"Airflow    {local.url('airflow')}  (admin / {local.secrets['airflow_password']})")
+    print(f"Inbox      {local.url('sandbox')}/mail/inbox")
+    print("Stop it with `make down`.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument(
+        "--home", type=Path, default=Path(os.environ.get("KREISLAUF_HOME", REPOSITORY / "var"))
+    )
+    parser.add_argument("--world", type=Path, help="a Parquet file of real transactions to serve as the shop")
+    parser.add_argument("--stay", action="store_true", help="leave the services running (make up)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""Start and stop the local services: the sandbox, the public web app and Airflow.
+
+They run as children of one supervisor process in a session of its own. The supervisor holds the
+reading end of a pipe; when the command that started it dies, even by SIGKILL, the pipe closes and
+everything below is stopped. `make up` tells it to stay instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from scripts.local import REPOSITORY, Local, write_json
+
+STAY = b"stay"
+
+
+class ServiceFailed(RuntimeError):
+    """A service did not start, or died; the message names its log."""
+
+
+class Services:
+    """The running services of one installation, held by the process that started them."""
+
+    def __init__(self, local: Local, supervisor: subprocess.Popen[bytes]) -> None:
+        self.local = local
+        self._supervisor = supervisor
+
+    def stop(self) -> None:
+        """Stop everything and wait for it."""
+        if self._supervisor.stdin:
+            self._supervisor.stdin.close()
+        self._supervisor.wait(timeout=60)
+
+    def leave_running(self) -> None:
+        """Let the services outlive this process (`make up`); `stop_leftovers` ends them."""
+        if self._supervisor.stdin:
+            self._supervisor.stdin.write(STAY)
+            self._supervisor.stdin.close()
+
+
+def start(local: Local, sandbox_options: list[str]) -> Services:
+    """Start all services and wait until each answers.
+
+    Raises ServiceFailed with the name of the service and its log.
+    """
+    stop_leftovers(local)
+    local.logs.mkdir(parents=True, exist_ok=True)
+    write_json(local.home / "sandbox.json", sandbox_options)
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "scripts.services", str(local.home)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=(local.logs / "supervisor.log").open("ab"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    services = Services(local, supervisor)
+    try:
+        _wait(local, supervisor, "sandbox", f"{local.url('sandbox')}/world", 120)
+        _wait(local, supervisor, "web", f"{local.url('web')}/health", 60)
+        _wait(local, supervisor, "airflow", f"{local.url('airflow')}/api/v2/monitor/health", 180, _is_healthy)
+    except BaseException:
+        services.stop()
+        raise
+    return services
+
+
+def stop_leftovers(local: Local) -> int:
+    """Stop services that an earlier command left behind; the number of processes stopped."""
+    record = local.home / "supervisor.json"
+    if not record.exists():
+        return 0
+    known = json.loads(record.read_text())
+    processes: list[psutil.Process] = []
+    for entry in known:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(entry["pid"])
+            if abs(process.create_time() - entry["created"]) < 1:
+                processes += [*process.children(recursive=True), process]
+    stopped = _end(processes)
+    record.unlink(missing_ok=True)
+    return stopped
+
+
+def _is_healthy(answer: httpx.Response) -> bool:
+    parts = answer.json()
+    return all(parts[name]["status"] == "healthy" for name in ("metadatabase", "scheduler", "dag_processor"))
+
+
+def _wait(
+    local: Local, supervisor: subprocess.Popen[bytes], service: str, url: str, seconds: float, ready=None
+) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if supervisor.poll() is not None:
+            raise ServiceFailed(f"{service} did not start; read the logs in {local.logs}")
+        with contextlib.suppress(httpx.HTTPError, KeyError, ValueError):
+            answer = httpx.get(url, timeout=5)
+            if answer.is_success and (ready is None or ready(answer)):
+                return
+        time.sleep(0.2)
+    raise ServiceFailed(
+        f"{service} did not answer at {url} within {seconds:.0f} s; read the logs in {local.logs}"
+    )
+
+
+# ------------------------------------------------------------------------------- the supervisor
+
+
+def supervise(home: Path) -> int:
+    """Run the services until standard input closes or one of them dies."""
+    local = Local.at(home)
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        _record(local, [])
+        prepared = _prepare_airflow(local)
+        sandbox = _spawn(local, "sandbox", _sandbox_command(local), local.environment())
+        children["sandbox"] = sandbox
+        _record(local, list(children.values()))
+        key = _webhook_key(local, sandbox)
+        environment = local.environment(key)
+        children["web"] = _spawn(
+            local, "web", ["-m", "kreislauf.web", "--port", str(local.ports["web"])], environment
+        )
+        if prepared.wait() != 0:
+            print("airflow db migrate failed: read", local.logs / "airflow-migrate.log", flush=True)
+            return 1
+        (local.airflow_home / "migrated").touch()
+        for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
+            children[f"airflow-{component}"] = _spawn(
+                local, f"airflow-{component}", ["-m", "airflow", component], environment
+            )
+        _record(local, list(children.values()))
+        return _hold(local, children)
+    finally:
+        _end([process for child in children.values() for process in _family(child.pid)])
+        (local.home / "supervisor.json").unlink(missing_ok=True)
+
+
+def _hold(local: Local, children: dict[str, subprocess.Popen[bytes]]) -> int:
+    os.set_blocking(sys.stdin.fileno(), False)
+    stay = False
+    while True:
+        for name, child in children.items():
+            if child.poll() is not None:
+                print(f"{name} ended with {child.returncode}: read {local.logs / name}.log", flush=True)
+                return 1
+        if not stay:
+            said = sys.stdin.buffer.raw.read()
+            if said == b"":
+                return 0
+            stay = said == STAY
+        time.sleep(0.2)
+
+
+def _prepare_airflow(local: Local) -> subprocess.Popen[bytes]:
+    """Create or migrate Airflow's own database, and write the password of its one user."""
+    local.airflow_home.mkdir(parents=True, exist_ok=True)
+    write_json(local.airflow_home / "passwords.json", {"admin": local.secrets["airflow_password"]}, 0o600)
+    migrated = local.airflow_home / "migrated"
+    newest_pin = (REPOSITORY / "requirements.txt").stat().st_mtime
+    if migrated.exists() and migrated.stat().st_mtime > newest_pin:
+        return subprocess.Popen([sys.executable, "-c", ""])
+    if not migrated.exists():
+        (local.airflow_home / "airflow.db").unlink(missing_ok=True)
+    return _spawn(local, "airflow-migrate", ["-m", "airflow", "db", "migrate"], local.environment())
+
+
+def _sandbox_command(local: Local) -> list[str]:
+    return [
+        "-m", "sandbox",
+        "--home", str(local.home / "sandbox"),
+        "--port", str(local.ports["sandbox"]),
+        "--site-inbox", str(local.landing / "inbox" / "site_events"),
+        "--webhook", f"{local.url('web')}/events/sendgrid",
+        "--client-id", "kreislauf",
+        "--client-secret", local.secrets["shop"],
+        "--crm-token", local.secrets["crm"],
+        "--mail-key", local.secrets["mail"],
+        *json.loads((local.home / "sandbox.json").read_text()),
+    ]  # fmt: skip
+
+
+def _webhook_key(local: Local, sandbox: subprocess.Popen[bytes]) -> str:
+    """The public key with which the mail provider signs its events."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and sandbox.poll() is None:
+        with contextlib.suppress(httpx.HTTPError):
+            answer = httpx.get(
+                f"{local.url('sandbox')}/mail/v3/user/webhooks/event/settings/signed",
+                headers={"Authorization": f"Bearer {local.secrets['mail']}"},
+                timeout=5,
+            )
+            if answer.is_success:
+                return answer.json()["public_key"]
+        time.sleep(0.2)
+    raise ServiceFailed(f"the sandbox did not start: read {local.logs / 'sandbox.log'}")
+
+
+def _spawn(local: Local, name: str, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=(local.logs / f"{name}.log").open("ab"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _record(local: Local, children: list[subprocess.Popen[bytes]]) -> None:
+    """Remember who runs, so that the next command can end what a killed one left."""
+    entries = []
+    for pid in (os.getpid(), *(child.pid for child in children)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            entries.append({"pid": pid, "created": psutil.Process(pid).create_time()})
+    write_json(local.home / "supervisor.json", entries)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _end(processes: list[psutil.Process]) -> int:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=8)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    return len(processes)
+
+
+if __name__ == "__main__":
+    sys.exit(supervise(Path(sys.argv[1])))
