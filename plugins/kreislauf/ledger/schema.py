@@ -224,8 +224,9 @@ batch = Table(
     Column("http_status", Integer),
     Column("provider_message_id", String(128)),
     Column("error", Text),
+    Column("settled_by", String(128), comment="what took it out of doubt: an event, or a person"),
     Column("planned_as_of", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False, index=True),
     _one_of("state", BatchState),
     Index(None, "state", "flow", "step"),
 )
@@ -264,6 +265,18 @@ event = Table(
     Column("reason", Text),
     Column("is_machine_open", Boolean, nullable=False, server_default="0"),
     Column("recorded_at", Moment, nullable=False, index=True),
+)
+
+template_link = Table(
+    "template_link",
+    metadata,
+    # The links of what was sent: an event's url ends with its slot, so clicks can be counted an image.
+    Column("template", String(128), primary_key=True),
+    Column("template_version", String(64), primary_key=True),
+    Column("slot", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False, comment="img, btn or txt"),
+    Column("target", Text, nullable=False, comment="a URL, or the merge field that holds it"),
+    Column("label", Text, comment="the link's text or its image's alt text"),
 )
 
 control = Table(
