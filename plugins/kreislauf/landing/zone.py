@@ -1,0 +1,146 @@
+"""The landing zone: folders of what the sources sent, each committed by its manifest.
+
+    <root>/<source>/<stream>/dt=2026-11-22/run=<run>/part-00000.ndjson.gz   records as received
+                                                     <table>.parquet       their typed form
+                                                     quarantine.parquet    records held back
+                                                     manifest.json         written last: the commit
+    <root>/inbox/<folder>/*.ndjson[.gz]                                    filled from outside
+
+A run's folder belongs to one process alone, so runs of the same stream at the same moment do not
+meet. Files are written beside their place and renamed when closed; on an object store, where a
+file appears only when it is closed, they are written in place.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kreislauf.landing.manifest import MANIFEST_NAME, Manifest
+
+ABANDONED_AFTER = timedelta(days=1)
+"""A run without a manifest that began longer ago than this was killed, and is cleaned away."""
+
+_MOMENT = "%Y%m%dT%H%M%SZ"
+_STARTED = "%Y%m%dT%H%M%S%fZ"
+
+
+class LandingZone:
+    """A landing zone at a path: `pathlib.Path`, `UPath` or Airflow's `ObjectStoragePath`."""
+
+    def __init__(self, root: Any) -> None:
+        is_local = getattr(root, "protocol", "") in {"", "file", "local"}
+        self.root = Path(root.path if hasattr(root, "path") else root) if is_local else root
+
+    def manifests(self, source: str | None = None, stream: str | None = None) -> list[Manifest]:
+        """All committed extractions, of one source or stream if named, sorted by run."""
+        pattern = f"{source or '*'}/{stream or '*'}/dt=*/run=*/{MANIFEST_NAME}"
+        found = [_read(path) for path in self.root.glob(pattern)]
+        return sorted(found, key=lambda manifest: (manifest.run, manifest.source, manifest.stream))
+
+    def latest(self, source: str, stream: str) -> Iterator[Manifest]:
+        """The committed extractions of a stream, newest first, read one by one."""
+        for day in _folders(self.root / source / stream, "dt="):
+            for run in _folders(day, "run="):
+                path = run / MANIFEST_NAME
+                if path.exists():
+                    yield _read(path)
+
+    def begin(self, source: str, stream: str, as_of: datetime) -> Run:
+        """A new run of a stream, in a folder of its own. Cleans away abandoned ones."""
+        self._clean(source, stream)
+        started = datetime.now(UTC)
+        # Sorts by as_of, then by start; the tail keeps two starts in one microsecond apart.
+        name = f"{as_of.astimezone(UTC):{_MOMENT}}-{started:{_STARTED}}-{secrets.token_hex(2)}"
+        folder = self.root / source / stream / f"dt={as_of.astimezone(UTC):%Y-%m-%d}" / f"run={name}"
+        folder.mkdir(parents=True)
+        return Run(name, folder, started)
+
+    def inbox(self, name: str) -> Any:
+        """The inbox folder of that name; it need not exist yet."""
+        return self.root / "inbox" / name
+
+    def _clean(self, source: str, stream: str) -> None:
+        """Remove what killed runs left behind. Only the last days are looked at: runs clean up daily."""
+        oldest = datetime.now(UTC) - ABANDONED_AFTER
+        for day in _folders(self.root / source / stream, "dt=")[:7]:
+            for run in _folders(day, "run="):
+                started = _started(run.name)
+                if started and started < oldest and not (run / MANIFEST_NAME).exists():
+                    remove_folder(run)
+
+
+class Run:
+    """An extraction under way: its name, its folder, and the moment it began."""
+
+    def __init__(self, name: str, folder: Any, started: datetime) -> None:
+        self.name = name
+        self.folder = folder
+        self.started = started
+
+    def commit(self, manifest: Manifest) -> None:
+        """Write the manifest: from now on the run has happened."""
+        write_manifest(manifest)
+
+    def discard(self) -> None:
+        """Remove everything the run wrote; it never happened."""
+        remove_folder(self.folder)
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Put a manifest in its place, at once and for good."""
+    with new_file(manifest.folder / MANIFEST_NAME) as file:
+        file.write(manifest.to_json().encode())
+
+
+@contextmanager
+def new_file(path: Any) -> Iterator[BinaryIO]:
+    """A file that appears under its name only when it is complete, and is then on the disk."""
+    if not isinstance(path, Path):
+        with path.open("wb") as file:
+            yield file
+        return
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def remove_folder(folder: Any) -> None:
+    """Remove a folder and what is in it, if it is there."""
+    if isinstance(folder, Path):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.exists():
+        folder.fs.rm(folder.path, recursive=True)
+
+
+def _read(path: Any) -> Manifest:
+    return Manifest.from_json(path.read_text(), path.parent)
+
+
+def _folders(parent: Any, prefix: str) -> list[Any]:
+    """The subfolders whose names begin so, last name first."""
+    if not parent.exists():
+        return []
+    found = [path for path in parent.iterdir() if path.name.startswith(prefix)]
+    return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def _started(folder_name: str) -> datetime | None:
+    """When the run of a folder began, from its name."""
+    try:
+        return datetime.strptime(folder_name.split("-")[1], _STARTED).replace(tzinfo=UTC)
+    except (IndexError, ValueError):
+        return None
