@@ -1,0 +1,107 @@
+"""What happened, read from where it is kept: landing zone, warehouse and ledger."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from scripts.local import REPOSITORY, write_json
+
+
+def show(environment: dict[str, str], home: Path) -> None:
+    """Print the summary, and write the same to `<home>/summary.json`."""
+    os.environ.update({k: v for k, v in environment.items() if k.startswith(("AIRFLOW_CONN", "KREISLAUF"))})
+    summary = collect(home)
+    write_json(home / "summary.json", summary)
+    for title, figures in summary.items():
+        _print(title, figures)
+    print(f"\nThe same as JSON: {home / 'summary.json'}")
+    print("Where to look next: `make up` for Airflow's UI and the inbox,")
+    print("`make sql file=segments/lapsed_buyers` for any table, README.md for the rest.\n")
+
+
+def collect(home: Path) -> dict[str, Any]:
+    """The figures by title; figures are a number, or numbers by name, or those by a second name."""
+    from kreislauf.warehouse.engines import engine_for
+
+    from kreislauf.connections import Connection
+    from kreislauf.landing.zone import LandingZone
+    from kreislauf.ledger.store import Ledger
+
+    warehouse = engine_for(Connection.from_env("warehouse"))
+    ledger = Ledger.open(Connection.from_env("ledger"))
+    build = warehouse.published()
+    summary: dict[str, Any] = {"as of": f"{build.as_of:%Y-%m-%d %H:%M} UTC", "build": build.build_id}
+    summary["rows ingested, by table"] = _ingested(LandingZone(home / "landing"))
+    summary["contacts"] = _count(warehouse, "core.contacts")
+    summary["contacts by lifecycle stage"] = _by(warehouse, "lifecycle.stage", "current_stage")
+    summary["segments"] = {name: _count(warehouse, f"segments.{name}") for name in _tables("segments")}
+    summary |= _from_ledger(ledger)
+    summary["clean-up findings"] = {name: _count(warehouse, f"cleanup.{name}") for name in _tables("cleanup")}
+    (reconciled,) = warehouse.query("select * from reports.shop_reconciliation")
+    summary["the shop, counted again in the warehouse"] = reconciled
+    return summary
+
+
+def _ingested(zone: Any) -> dict[str, int]:
+    rows: Counter[str] = Counter()
+    for manifest in zone.manifests():
+        for table, part in manifest.tables.items():
+            rows[table] += part.rows
+        if manifest.quarantined:
+            rows["quarantined"] += manifest.quarantined
+    return dict(sorted(rows.items()))
+
+
+def _from_ledger(ledger: Any) -> dict[str, Any]:
+    from sqlalchemy import func, select
+
+    from kreislauf.ledger.schema import batch, decision, event, message, suppression
+
+    def grouped(columns: list[Any], joined: Any = None) -> list[Any]:
+        query = select(*columns, func.count()).group_by(*columns)
+        with ledger.read() as connection:
+            return connection.execute(query.select_from(joined) if joined is not None else query).all()
+
+    decisions: dict[str, dict[str, int]] = {}
+    for flow, reason, count in sorted(grouped([decision.c.flow, decision.c.reason])):
+        decisions.setdefault(flow, {})[reason] = count
+    state = func.coalesce(message.c.outcome, batch.c.state)
+    messages: dict[str, dict[str, int]] = {}
+    for flow, name, count in sorted(grouped([message.c.flow, state], message.join(batch))):
+        messages.setdefault(flow, {})[name] = count
+    return {
+        "decisions by flow and reason": decisions,
+        "messages by flow and state": messages,
+        "events received": dict(sorted(tuple(row) for row in grouped([event.c.type]))),
+        "suppressions": dict(sorted(tuple(row) for row in grouped([suppression.c.reason]))),
+    }
+
+
+def _tables(layer: str) -> list[str]:
+    return sorted(path.stem for path in (REPOSITORY / "include" / "sql" / layer).glob("*.sql"))
+
+
+def _count(warehouse: Any, table: str) -> int:
+    (row,) = warehouse.query(f"select count(*) as n from {table}")  # ruff: ignore[hardcoded-sql-expression]
+    return row["n"]
+
+
+def _by(warehouse: Any, table: str, column: str) -> dict[str, int]:
+    query = f"select {column} as name, count(*) as n from {table} group by {column}"  # ruff: ignore[hardcoded-sql-expression]
+    return {row["name"]: row["n"] for row in sorted(warehouse.query(query), key=lambda row: -row["n"])}
+
+
+def _print(title: str, figures: Any, indent: str = "") -> None:
+    if not isinstance(figures, dict):
+        print(f"{indent}{title:<{36 - len(indent)}} {_figure(figures):>14}")
+        return
+    print(f"{'' if indent else chr(10)}{indent}{title}")
+    for name, value in figures.items() or [("none", "")]:
+        _print(name, value, indent + "  ")
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
