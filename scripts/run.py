@@ -39,7 +39,7 @@ def main() -> int:
     clock = Clock()
     with _alone(local.home, clock):
         try:
-            plan = _plan(local.home, arguments.world)
+            plan = _plan(local.home, arguments.world, arguments.contacts)
             clock.say(f"starting the sandbox, the web app and Airflow (logs in {local.logs})")
             running = services.start(local, plan["sandbox"])
         except services.ServiceFailed as error:
@@ -143,7 +143,7 @@ class Circuit:
             self._finish(dag_id, run["dag_run_id"])
 
 
-def _plan(home: Path, retail: Path | None) -> dict[str, Any]:
+def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
     """What is to be done: the unfinished plan of a killed run, or a new one."""
     path = home / "plan.json"
     now = datetime.now(UTC).replace(microsecond=0)
@@ -170,7 +170,7 @@ def _plan(home: Path, retail: Path | None) -> dict[str, Any]:
         start = now - timedelta(days=3)
         plan = {
             "retail": None,
-            "sandbox": ["--start", _iso(start)],
+            "sandbox": ["--start", _iso(start), "--contacts", str(contacts), "--days", "180"],
             "turns": [
                 {"as_of": _iso(start), "campaign": "first-look", "is_done": False},
                 {"as_of": _iso(now), "campaign": None, "is_done": False},
@@ -208,6 +208,7 @@ def _arguments() -> argparse.Namespace:
         "--home", type=Path, default=Path(os.environ.get("KREISLAUF_HOME", REPOSITORY / "var"))
     )
     parser.add_argument("--world", type=Path, help="a Parquet file of real transactions to serve as the shop")
+    parser.add_argument("--contacts", type=int, default=2000, help="people in the sandbox's world")
     parser.add_argument("--stay", action="store_true", help="leave the services running (make up)")
     return parser.parse_args()
 

@@ -125,7 +125,7 @@ def supervise(home: Path) -> int:
     try:
         _record(local, [])
         prepared = _prepare_airflow(local)
-        sandbox = _spawn(local, "sandbox", _sandbox_command(local), local.environment())
+        sandbox = _spawn(local, "sandbox", sandbox_command(local), local.environment())
         children["sandbox"] = sandbox
         _record(local, list(children.values()))
         key = _webhook_key(local, sandbox)
@@ -177,7 +177,7 @@ def _prepare_airflow(local: Local) -> subprocess.Popen[bytes]:
     return _spawn(local, "airflow-migrate", ["-m", "airflow", "db", "migrate"], local.environment())
 
 
-def _sandbox_command(local: Local) -> list[str]:
+def sandbox_command(local: Local) -> list[str]:
     return [
         "-m", "sandbox",
         "--home", str(local.home / "sandbox"),

@@ -1,0 +1,116 @@
+"""The whole circuit in a real Airflow: killed on the way, taken up again, and run once more."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scripts import services
+from scripts.local import Local
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1200)]
+
+
+def _command(home: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "scripts.run", "--home", str(home), "--contacts", "300", *more]
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "KREISLAUF"))
+    }
+
+
+def _run(home: Path) -> tuple[dict, str]:
+    done = subprocess.run(
+        _command(home), cwd=REPOSITORY, env=_environment(), capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return json.loads((home / "summary.json").read_text()), done.stdout
+
+
+def _kill_when(home: Path, words: str) -> None:
+    """Start a run and SIGKILL its process once its output shows `words`."""
+    run = subprocess.Popen(
+        _command(home), cwd=REPOSITORY, env=_environment(), stdout=subprocess.PIPE, text=True
+    )
+    for line in run.stdout:
+        if re.search(words, line):
+            time.sleep(2)
+            run.send_signal(signal.SIGKILL)
+            break
+    assert run.wait() == -signal.SIGKILL, f"the run ended before it said {words!r}"
+
+
+def _inbox(home: Path) -> dict:
+    """Ask the mail provider itself what it has accepted."""
+    local = Local.at(home)
+    with (home / "sandbox-alone.log").open("w") as log:
+        sandbox = subprocess.Popen(
+            [sys.executable, *services.sandbox_command(local)], cwd=REPOSITORY, env=local.environment(), stderr=log,
+            stdout=log,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                return httpx.get(f"{local.url('sandbox')}/mail/counts.json").json()
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        raise AssertionError((home / "sandbox-alone.log").read_text())
+    finally:
+        sandbox.terminate()
+        sandbox.wait()
+
+
+def _total(figures: dict, *states: str) -> int:
+    return sum(
+        n for by_state in figures.values() for state, n in by_state.items() if not states or state in states
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("circuit")
+
+
+def test_a_killed_run_is_taken_up_and_a_second_run_adds_nothing(home):
+    _kill_when(home, r"build_warehouse: \d+ tasks")
+
+    first, printed = _run(home)
+    inbox = _inbox(home)
+
+    assert first["contacts"] >= 250
+    assert first["rows ingested, by table"]["shop_orders"] > 100
+    assert set(first["messages by flow and state"]) >= {
+        "flow_welcome",
+        "flow_abandoned_cart",
+        "campaign_newsletter",
+    }, printed
+    messages = first["messages by flow and state"]
+    assert _total(messages) == _total(messages, "accepted", "rejected", "in_doubt", "skipped"), messages
+    assert inbox["duplicates"] == 0
+    assert inbox["messages"] == _total(messages, "accepted") or _total(messages, "in_doubt") > 0
+    assert first["events received"]["delivered"] > 0
+    assert _total(first["decisions by flow and reason"], "planned") == _total(messages)
+
+    second, _ = _run(home)
+    again = _inbox(home)
+    assert again["duplicates"] == 0
+    assert again["messages"] - inbox["messages"] < 0.05 * inbox["messages"], "only what became due meanwhile"
+    assert (
+        second["rows ingested, by table"]["shop_products"]
+        == first["rows ingested, by table"]["shop_products"]
+    )
+    for flow, reasons in first["decisions by flow and reason"].items():
+        assert second["decisions by flow and reason"][flow]["planned"] >= reasons["planned"]
