@@ -56,10 +56,10 @@ def _inbox(home: Path) -> dict:
     """Ask the mail provider itself what it has accepted."""
     local = Local.at(home)
     with (home / "sandbox-alone.log").open("w") as log:
+        command = [sys.executable, *services.sandbox_command(local)]
         sandbox = subprocess.Popen(
-            [sys.executable, *services.sandbox_command(local)], cwd=REPOSITORY, env=local.environment(), stderr=log,
-            stdout=log,
-        )  # fmt: skip
+            command, cwd=REPOSITORY, env=local.environment(), stdout=log, stderr=subprocess.STDOUT
+        )
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
