@@ -43,6 +43,7 @@ class Stream:
 
     `overlap` is taken back from the high-water mark at each window, for sources whose records
     become visible late. `snapshot`: the source has no change filter; every window reads it whole.
+    `sparse`: a record has only the fields that apply to it, so an absent one is no drift.
     """
 
     source: str
@@ -50,6 +51,7 @@ class Stream:
     tables: dict[str, Table]
     overlap: timedelta = timedelta(minutes=5)
     snapshot: bool = False
+    sparse: bool = False
     known: frozenset[str] = field(default_factory=frozenset)
     """Top-level fields that are read by the connector itself or deliberately not loaded."""
 
@@ -403,6 +405,7 @@ SITE_EVENTS = Stream(
             }
         )
     },
+    sparse=True,
 )
 
 MAIL_EVENTS = Stream(
@@ -428,6 +431,7 @@ MAIL_EVENTS = Stream(
             }
         )
     },
+    sparse=True,
     known=frozenset(
         {"useragent", "ip", "smtp-id", "category", "attempt", "response", "tls", "sg_content_type"}
     ),
