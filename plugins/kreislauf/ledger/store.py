@@ -6,11 +6,12 @@ SQLite is one file beside the data; PostgreSQL is for a team. Both give the same
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +20,8 @@ from kreislauf.ledger.schema import control
 
 if TYPE_CHECKING:
     from kreislauf.connections import Connection as Address
+
+Row = TypeVar("Row")
 
 LOCK_TIMEOUT_MS = 60_000
 """How long a writer waits for another one before it gives up."""
@@ -122,6 +125,13 @@ def serialise(connection: Connection, what: str) -> None:
     if connection.dialect.name == "postgresql":
         lock = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
         connection.execute(lock, {"what": f"kreislauf {what}"})
+
+
+def chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """The rows in lists of at most `size`, so that memory does not grow with their number."""
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 def refresh_statistics(connection: Connection, *tables: Table) -> None:

@@ -1,0 +1,1 @@
+"""Rendering messages and handing them to a mail provider, each at most once."""

@@ -1,0 +1,40 @@
+"""Links into the web app. They carry a signed message key and nothing about the person."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+_SIGNATURE_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Links:
+    """Builds and checks links. `secret` signs them: whoever has it can opt people out."""
+
+    base_url: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.base_url.startswith(("https://", "http://")):
+            raise ValueError("connection 'web': host must be the web app's public address, https://...")
+        if len(self.secret) < 16:
+            raise ValueError("connection 'web': password must be a secret of at least 16 characters")
+
+    def unsubscribe(self, message_key: str) -> str:
+        """The address of the page on which the recipient of this message can object."""
+        return f"{self.base_url.rstrip('/')}/unsubscribe/{self.token(message_key)}"
+
+    def token(self, message_key: str) -> str:
+        return message_key + self._sign(message_key)
+
+    def message_key(self, token: str) -> str | None:
+        """The message key of a token, or None if we did not sign it. Takes constant time."""
+        key, signature = token[:-_SIGNATURE_LENGTH], token[-_SIGNATURE_LENGTH:]
+        is_ours = hmac.compare_digest(signature.encode(), self._sign(key).encode())
+        return key if is_ours else None
+
+    def _sign(self, message_key: str) -> str:
+        text = f"unsubscribe {message_key}".encode()
+        return hmac.new(self.secret.encode(), text, hashlib.sha256).hexdigest()[:_SIGNATURE_LENGTH]

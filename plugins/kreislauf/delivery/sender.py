@@ -1,0 +1,181 @@
+"""Send what is planned: claim a batch, ask the last questions, render, hand over, write the answer.
+
+Run it as often as wanted, in as many processes as wanted, and kill it anywhere: a batch is
+claimed once, and what nobody can vouch for stays in doubt instead of being sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from kreislauf.delivery.links import Links
+from kreislauf.delivery.templates import MergeError, Rendered, TemplateError, Templates
+from kreislauf.delivery.transport import Answer, DeliveryError, Envelope, Kind, Recipient, Transport
+from kreislauf.ledger import batches
+from kreislauf.ledger.batches import Claimed, Verdict
+from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.schema import BatchState
+from kreislauf.ledger.store import Ledger, utc_now
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+"""How often a batch is offered while the provider refuses some of its messages: repeated bad
+requests get an account blocked."""
+
+PATIENCE = timedelta(minutes=2)
+"""The longest wait for a throttling provider; beyond it the batch is left to the next run."""
+
+
+@dataclass
+class SendResult:
+    """Counts of one `send`. `messages` by state, `skipped` by reason."""
+
+    batches: int = 0
+    messages: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    swept: int = 0
+    """Batches of earlier senders that were found dead and are in doubt now."""
+    is_paused: bool = False
+
+    def counts(self) -> dict[str, Any]:
+        """As plain data, for a task's return value."""
+        return asdict(self)
+
+
+def send(
+    ledger: Ledger,
+    transport: Transport,
+    templates: Templates,
+    flow: str,
+    step: str,
+    owner: str,
+    links: Links,
+    *,
+    cap: FrequencyCap | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> SendResult:
+    """Send every planned batch of a flow's step. `owner` names the run and try, for the record.
+
+    Raises DeliveryError when sending cannot go on (a refused key, an unreachable provider, a broken
+    template): the batch at hand is planned again, and a later call sends it.
+    """
+    result = SendResult(swept=batches.sweep(ledger, clock()))
+    while claimed := batches.claim(ledger, flow, step, owner, clock(), cap):
+        result.batches += 1
+        result.skipped.update(claimed.skipped)
+        if not claimed.messages:
+            continue
+        verdict = _send_one(ledger, transport, templates, links, claimed)
+        _count(result, claimed, verdict)
+        log.info("batch %s: %s, %d messages", claimed.id, verdict.state, len(claimed.messages))
+        if verdict.not_before and not _wait(verdict.not_before, clock, sleep):
+            break
+    result.is_paused = ledger.is_paused(flow)
+    return result
+
+
+def _send_one(
+    ledger: Ledger, transport: Transport, templates: Templates, links: Links, claimed: Claimed
+) -> Verdict:
+    try:
+        rendered = templates.render(claimed.template, claimed.language, claimed.item_count, transport.sender)
+    except TemplateError as error:
+        batches.answer(ledger, claimed, Verdict(BatchState.PLANNED, error=str(error)))
+        raise DeliveryError(f"{claimed.flow}/{claimed.step}: {error}") from error
+
+    envelope, unfit = _envelope(claimed, rendered, links)
+    answer = _deliver(transport, envelope) if envelope.recipients else Answer(Kind.SOME_REJECTED)
+    verdict = _verdict(claimed, answer, unfit, rendered)
+    batches.answer(ledger, claimed, verdict)
+    if answer.kind is Kind.REFUSED:
+        raise DeliveryError(f"{claimed.flow}/{claimed.step}: sending stopped, {answer.error}")
+    return verdict
+
+
+def _envelope(claimed: Claimed, rendered: Rendered, links: Links) -> tuple[Envelope, dict[str, str]]:
+    """The batch as the provider gets it, and the messages that cannot be part of it, with the reason."""
+    recipients, unfit = [], {}
+    for row in claimed.messages:
+        url = links.unsubscribe(row.message_key)
+        try:
+            values = rendered.substitutions(row.merge, claimed.flow, claimed.language, url)
+        except MergeError as error:
+            unfit[row.message_key] = str(error)
+            continue
+        recipients.append(Recipient(row.message_key, row.address, values, url))
+    return (
+        Envelope(
+            claimed.id,
+            claimed.flow,
+            claimed.step,
+            rendered.subject,
+            rendered.html,
+            rendered.text,
+            tuple(recipients),
+        ),
+        unfit,
+    )
+
+
+def _deliver(transport: Transport, envelope: Envelope) -> Answer:
+    """Offer the batch; without the messages refused by name, again."""
+    rejected: dict[str, str] = {}
+    for _ in range(TRIES):
+        answer = transport.send(envelope)
+        rejected |= answer.rejected
+        envelope = envelope.without(set(rejected))
+        if answer.kind is not Kind.SOME_REJECTED or not envelope.recipients:
+            return replace(answer, rejected=rejected)
+    error = f"the provider refused single messages {TRIES} times in a row: {answer.error}"
+    return replace(answer, kind=Kind.REFUSED, rejected=rejected, error=error)
+
+
+def _verdict(claimed: Claimed, answer: Answer, unfit: dict[str, str], rendered: Rendered) -> Verdict:
+    state = {
+        Kind.ACCEPTED: BatchState.ACCEPTED,
+        Kind.SOME_REJECTED: BatchState.REJECTED,
+        Kind.REFUSED: BatchState.PLANNED,
+        Kind.LATER: BatchState.PLANNED,
+        Kind.IN_DOUBT: BatchState.IN_DOUBT,
+    }[answer.kind]
+    return Verdict(
+        state=state,
+        http_status=answer.http_status,
+        provider_message_id=answer.provider_message_id,
+        error=answer.error,
+        not_before=answer.retry_at,
+        template_version=rendered.version,
+        rejected=unfit | answer.rejected,
+        in_doubt=answer.in_doubt,
+        unsent=answer.unsent,
+    )
+
+
+def _count(result: SendResult, claimed: Claimed, verdict: Verdict) -> None:
+    apart = {
+        BatchState.REJECTED: len(verdict.rejected),
+        BatchState.IN_DOUBT: len(verdict.in_doubt),
+        BatchState.PLANNED: len(verdict.unsent),
+    }
+    for state, number in apart.items():
+        if number:
+            result.messages[state.value] += number
+    if rest := len(claimed.messages) - sum(apart.values()):
+        result.messages[verdict.state.value] += rest
+
+
+def _wait(until: datetime, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> bool:
+    """Wait for a throttling provider; False if that would take too long."""
+    delay = until - clock()
+    if delay > PATIENCE:
+        return False
+    sleep(max(delay.total_seconds(), 0))
+    return True

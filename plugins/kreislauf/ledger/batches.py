@@ -1,0 +1,261 @@
+"""The life of a batch: planned -> claimed -> accepted | rejected | in_doubt.
+
+A claim is committed before anything is sent. What happens to its sender after that, the batch is
+never claimed again by itself: only an answer that says "nothing was accepted" makes it planned
+again. (id, attempt) is the token of a claim: an answer to an older one changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from kreislauf.ledger import events
+from kreislauf.ledger.consents import is_revoked_since
+from kreislauf.ledger.frequency import FrequencyCap, recent
+from kreislauf.ledger.schema import BatchState, Outcome, Reason, batch, message
+from kreislauf.ledger.store import Ledger, paused, serialise, utc_now
+from kreislauf.ledger.suppressions import is_suppressed
+
+LEASE = timedelta(minutes=15)
+"""A claim older than this has lost its sender. Longer than any request takes with its time-outs."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A batch that is ours to send, and the messages left in it after the last check."""
+
+    id: str
+    attempt: int
+    flow: str
+    step: str
+    template: str
+    language: str
+    item_count: int
+    messages: list[Any] = field(repr=False)
+    """Rows of `message_key`, `address`, `merge`."""
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def claim(
+    ledger: Ledger, flow: str, step: str, owner: str, now: datetime, cap: FrequencyCap | None = None
+) -> Claimed | None:
+    """Claim the oldest planned batch of a step; None if there is none, or the kill switch is set.
+
+    In the same transaction everything is asked again that may have changed since planning:
+    suppression, revoked consent, the frequency cap. Messages that fail are `skipped` for good.
+    A batch of which nothing is left is closed at once.
+    """
+    with ledger.write() as connection:
+        if cap:
+            serialise(connection, "claim")  # two claims at once must count each other's messages
+        row = connection.execute(_claim_one(flow, step, owner, now)).first()
+        if row is None:
+            return None
+        skipped = _skip(connection, row, cap, now)
+        messages = _messages(connection, row.id)
+        if not messages:
+            reason = "no message was left: all were skipped at the claim"
+            values = {"state": BatchState.REJECTED.value, "answered_at": now, "error": reason}
+            connection.execute(update(batch).where(batch.c.id == row.id).values(values))
+    return Claimed(
+        row.id, row.attempt, flow, step, row.template, row.language, row.item_count, messages, skipped
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an answer does to a claimed batch. `rejected`: message key -> reason."""
+
+    state: BatchState
+    http_status: int | None = None
+    provider_message_id: str | None = None
+    error: str | None = None
+    not_before: datetime | None = None
+    template_version: str | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    in_doubt: Collection[str] = ()
+    unsent: Collection[str] = ()
+
+
+def answer(ledger: Ledger, claimed: Claimed, verdict: Verdict) -> None:
+    """Write down what became of a claimed batch.
+
+    Messages in `in_doubt` and `unsent` leave it for a batch of their own (in doubt, planned): a
+    transport that sends one by one can stop in the middle.
+    """
+    now = utc_now()
+    with ledger.write() as connection:
+        _reject(connection, verdict.rejected, now)
+        for keys, state in ((verdict.in_doubt, BatchState.IN_DOUBT), (verdict.unsent, BatchState.PLANNED)):
+            if keys:
+                _split(connection, claimed, keys, state, verdict, now)
+        connection.execute(
+            update(batch)
+            .where(
+                batch.c.id == claimed.id,
+                batch.c.attempt == claimed.attempt,
+                batch.c.state.in_([BatchState.CLAIMED.value, BatchState.IN_DOUBT.value]),
+            )
+            .values(
+                state=verdict.state.value,
+                answered_at=now,
+                http_status=verdict.http_status,
+                provider_message_id=verdict.provider_message_id,
+                error=verdict.error,
+                not_before=verdict.not_before,
+                template_version=verdict.template_version,
+                updated_at=now,
+            )
+        )
+        events.settle(connection)
+
+
+def sweep(ledger: Ledger, now: datetime, lease: timedelta = LEASE) -> int:
+    """Set batches to in doubt whose sender is gone; return how many are then still in doubt of them.
+
+    An event that is already known settles such a batch at once.
+    """
+    with ledger.write() as connection:
+        swept = connection.execute(
+            update(batch)
+            .where(batch.c.state == BatchState.CLAIMED.value, batch.c.claimed_at < now - lease)
+            .values(
+                state=BatchState.IN_DOUBT.value,
+                error="its sender ended without an answer",
+                updated_at=now,
+            )
+        ).rowcount
+        return swept - events.settle(connection) if swept else 0
+
+
+def resolve(ledger: Ledger, batch_id: str, as_: BatchState | str, by: str) -> None:
+    """A person settles a batch in doubt: `accepted`, `rejected`, or `planned` to send it again.
+
+    Raises ValueError if the batch is not in doubt or the state is none of the three.
+    """
+    state = BatchState(as_)
+    if state not in {BatchState.ACCEPTED, BatchState.REJECTED, BatchState.PLANNED}:
+        raise ValueError(f"a batch in doubt is settled as accepted, rejected or planned, not {state}")
+    values = {"state": state.value, "settled_by": by, "updated_at": utc_now()}
+    with ledger.write() as connection:
+        in_doubt = (batch.c.id == batch_id, batch.c.state == BatchState.IN_DOUBT.value)
+        if connection.execute(update(batch).where(*in_doubt).values(values)).rowcount == 0:
+            raise ValueError(f"batch {batch_id} is not in doubt; nothing to settle")
+
+
+def message_states(connection: Connection) -> list[Any]:
+    """Rows `flow`, `step`, `state`, `reason`, `messages`: every message is in exactly one state.
+
+    `state` is the message's own outcome (skipped, rejected), else its batch's state.
+    """
+    state = func.coalesce(message.c.outcome, batch.c.state).label("state")
+    reason = func.coalesce(message.c.outcome_reason, "").label("reason")
+    keys = [message.c.flow, message.c.step, state, reason]
+    joined = message.join(batch, batch.c.id == message.c.batch_id)
+    counted = select(*keys, func.count().label("messages")).select_from(joined)
+    return list(connection.execute(counted.group_by(*keys).order_by(*keys)))
+
+
+def _claim_one(flow: str, step: str, owner: str, now: datetime) -> Any:
+    due = (
+        select(batch.c.id)
+        .where(
+            batch.c.state == BatchState.PLANNED.value,
+            batch.c.flow == flow,
+            batch.c.step == step,
+            or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+        )
+        .order_by(batch.c.planned_as_of, batch.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(batch)
+        .where(batch.c.id == due.scalar_subquery(), ~paused(flow))
+        .values(
+            state=BatchState.CLAIMED.value,
+            owner=owner,
+            attempt=batch.c.attempt + 1,
+            claimed_at=now,
+            not_before=None,
+            updated_at=now,
+        )
+        .returning(batch)
+    )
+
+
+def _skip(connection: Connection, row: Any, cap: FrequencyCap | None, now: datetime) -> Counter[str]:
+    skipped: Counter[str] = Counter()
+    mine = (message.c.batch_id == row.id, message.c.outcome.is_(None))
+    stops = {
+        Reason.SUPPRESSED: is_suppressed(message.c.address, message.c.contact_id),
+        Reason.NO_CONSENT: is_revoked_since(message.c.address, message.c.contact_id, message.c.planned_at),
+    }
+    if cap:
+        too_many = _over_the_cap(connection, row, cap)
+        stops[Reason.FREQUENCY_CAP] = message.c.message_key.in_(too_many)
+    for reason, is_stopped in stops.items():
+        values = {"outcome": Outcome.SKIPPED.value, "outcome_reason": reason.value, "updated_at": now}
+        found = connection.execute(update(message).where(*mine, is_stopped).values(values)).rowcount
+        if found:
+            skipped[reason.value] += found
+    return skipped
+
+
+def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap) -> list[str]:
+    """Message keys of the batch that would exceed the cap, counting the batch itself in order."""
+    others = recent(cap, row.planned_as_of, with_planned=False).where(message.c.batch_id != row.id)
+    in_batch = select(message.c.contact_id).where(message.c.batch_id == row.id)
+    counts = connection.execute(others.where(message.c.contact_id.in_(in_batch)))
+    sent = Counter({found.contact_id: found.messages for found in counts})
+    too_many = []
+    mine = select(message.c.message_key, message.c.contact_id).where(
+        message.c.batch_id == row.id, message.c.outcome.is_(None)
+    )
+    for found in connection.execute(mine.order_by(message.c.contact_id, message.c.occurrence_id)):
+        sent[found.contact_id] += 1
+        if sent[found.contact_id] > cap.messages:
+            too_many.append(found.message_key)
+    return too_many
+
+
+def _messages(connection: Connection, batch_id: str) -> list[Any]:
+    columns = (message.c.message_key, message.c.address, message.c.merge)
+    mine = (message.c.batch_id == batch_id, message.c.outcome.is_(None))
+    return list(connection.execute(select(*columns).where(*mine).order_by(message.c.message_key)))
+
+
+def _reject(connection: Connection, rejected: Mapping[str, str], now: datetime) -> None:
+    if not rejected:
+        return
+    statement = (
+        update(message)
+        .where(message.c.message_key == bindparam("key"), message.c.outcome.is_(None))
+        .values(outcome=Outcome.REJECTED.value, outcome_reason=bindparam("why"), updated_at=now)
+    )
+    connection.execute(statement, [{"key": key, "why": why[:250]} for key, why in rejected.items()])
+
+
+def _split(
+    connection: Connection,
+    claimed: Claimed,
+    keys: Collection[str],
+    state: BatchState,
+    verdict: Verdict,
+    now: datetime,
+) -> None:
+    columns = [column for column in batch.c if column.name not in {"id", "size", "state", "updated_at"}]
+    source = connection.execute(select(*columns).where(batch.c.id == claimed.id)).mappings().one()
+    values = {**source, "id": secrets.token_hex(16), "size": len(keys), "state": state.value}
+    values |= {"error": verdict.error, "updated_at": now}
+    connection.execute(insert(batch).values(values))
+    moved = update(message).where(message.c.message_key.in_(keys))
+    connection.execute(moved.values(batch_id=values["id"], updated_at=now))
+    connection.execute(update(batch).where(batch.c.id == claimed.id).values(size=batch.c.size - len(keys)))

@@ -1,0 +1,117 @@
+"""Who is not written to any more, why, and how that is taken back.
+
+A suppression is about an address (it bounced), a person (they objected: every address of theirs)
+or, for a duplicate, one contact of two that may share an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kreislauf.ledger.schema import SuppressionReason, suppression
+from kreislauf.ledger.store import Ledger, chunks, utc_now
+
+ABOUT_ADDRESS = frozenset(
+    {SuppressionReason.HARD_BOUNCE, SuppressionReason.SOFT_BOUNCE, SuppressionReason.INVALID_ADDRESS}
+)
+"""These end with the address: the person may be written to at another one."""
+
+ABOUT_CONTACT = frozenset({SuppressionReason.DUPLICATE})
+"""These stop one contact and not the address, which the kept contact may share."""
+
+_CHUNK = 5_000
+
+
+def suppress(
+    ledger: Ledger, rows: Iterable[Mapping[str, Any]], reason: SuppressionReason | str, source: str
+) -> int:
+    """Suppress addresses (`address`, optional `contact_id`) for one reason; return how many are new.
+
+    `source` names the evidence: an event id, a run id, a person. An address that is already
+    suppressed for this reason stays as it is; one that was lifted is suppressed again, except by
+    the source that was lifted, so a repeated task does not undo a person's correction.
+    Raises ValueError for an unknown reason.
+    """
+    added = 0
+    for chunk in chunks(rows, _CHUNK):
+        with ledger.write() as connection:
+            added += suppress_within(connection, chunk, reason, source)
+    return added
+
+
+def suppress_within(
+    connection: Connection,
+    rows: Iterable[Mapping[str, Any]],
+    reason: SuppressionReason | str,
+    source: str,
+    now: datetime | None = None,
+) -> int:
+    """`suppress` within the caller's transaction. A row may bring its own `source`."""
+    reason = SuppressionReason(reason)
+    now = now or utc_now()
+    values = [
+        {
+            "address": row["address"].strip().lower(),
+            "contact_id": row.get("contact_id"),
+            "channel": "email",
+            "topic": "all",
+            "reason": reason.value,
+            "source": row.get("source", source),
+            "created_at": now,
+            "updated_at": now,
+        }
+        for row in rows
+        if row["address"]
+    ]
+    if not values:
+        return 0
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    statement = dialect.insert(suppression)
+    statement = statement.on_conflict_do_update(
+        index_elements=["address", "channel", "topic", "reason"],
+        set_={
+            "source": statement.excluded.source,
+            "contact_id": func.coalesce(statement.excluded.contact_id, suppression.c.contact_id),
+            "created_at": statement.excluded.created_at,
+            "updated_at": statement.excluded.updated_at,
+            "lifted_at": None,
+            "lifted_by": None,
+        },
+        where=suppression.c.lifted_at.is_not(None) & (suppression.c.source != statement.excluded.source),
+    )
+    # One row for an address: PostgreSQL refuses to touch a row twice in a statement.
+    unique = list({row["address"]: row for row in values}.values())
+    return len(connection.execute(statement.returning(suppression.c.id), unique).all())
+
+
+def lift(ledger: Ledger, source: str, by: str) -> int:
+    """Take back everything a source suppressed; return how many. The rows stay, with who lifted them."""
+    now = utc_now()
+    with ledger.write() as connection:
+        return connection.execute(
+            update(suppression)
+            .where(suppression.c.source == source, suppression.c.lifted_at.is_(None))
+            .values(lifted_at=now, lifted_by=by, updated_at=now)
+        ).rowcount
+
+
+def is_suppressed(address: ColumnElement[str], contact_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """SQL: whether a suppression in force stops this address or this contact."""
+    in_force = [suppression.c.lifted_at.is_(None), suppression.c.channel == "email"]
+    has_no_contact = suppression.c.contact_id.is_(None)
+    by_address = select(suppression.c.id).where(
+        *in_force,
+        suppression.c.address == address,
+        or_(suppression.c.reason.not_in(sorted(ABOUT_CONTACT)), has_no_contact),
+    )
+    by_contact = select(suppression.c.id).where(
+        *in_force,
+        suppression.c.contact_id == contact_id,
+        suppression.c.reason.not_in(sorted(ABOUT_ADDRESS)),
+    )
+    return or_(by_address.exists(), by_contact.exists())
