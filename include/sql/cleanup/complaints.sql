@@ -1,0 +1,29 @@
+-- Contacts who reported one of our mails as spam.
+-- owner: crm
+-- grain: contact_id
+with mail_events as (
+    select * from staging.mail_events
+    where event_type = 'complaint'
+),
+
+contacts as (
+    select * from core.contacts
+),
+
+suppressions as (
+    select * from core.suppressions
+)
+
+select
+    contacts.contact_id,
+    contacts.email,
+    'complaint' as reason,
+    'spam report on ' || cast(cast(max(mail_events.occurred_at) as date) as varchar) as evidence
+from contacts
+inner join mail_events on contacts.email = mail_events.email
+where
+    not exists (
+        select 1 from suppressions
+        where suppressions.email = contacts.email and suppressions.reason = 'complaint'
+    )
+group by contacts.contact_id, contacts.email

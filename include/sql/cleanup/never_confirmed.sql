@@ -1,0 +1,26 @@
+-- Contacts who were asked to confirm their address and did not within 30 days.
+-- owner: crm
+-- grain: contact_id
+{% set asked_before = "30 days" %}
+with contacts as (
+    select * from core.contacts
+    where email is not null and email_consent = 'pending'
+),
+
+suppressions as (
+    select * from core.suppressions
+)
+
+select
+    contacts.contact_id,
+    contacts.email,
+    'never_confirmed' as reason,
+    'asked on ' || cast(cast(contacts.email_consent_at as date) as varchar)
+    || ', never confirmed' as evidence
+from contacts
+where
+    contacts.email_consent_at < {{ as_of }} - interval '{{ asked_before }}'
+    and not exists (
+        select 1 from suppressions
+        where suppressions.email = contacts.email and suppressions.reason = 'never_confirmed'
+    )

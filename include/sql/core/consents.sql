@@ -1,0 +1,51 @@
+-- What each person said about marketing mail, wherever it was said, statement by statement.
+-- owner: crm
+-- grain: source, source_id, occurred_at
+with shop_consents as (
+    select * from staging.shop_consents
+),
+
+crm_contacts as (
+    select * from staging.crm_contacts
+),
+
+suppressions as (
+    select * from core.suppressions
+),
+
+contact_keys as (
+    select * from core.contact_keys
+)
+
+select
+    contact_keys.contact_id,
+    'shop' as source,
+    shop_consents.customer_id as source_id,
+    shop_consents.stated_at as occurred_at,
+    shop_consents.state,
+    shop_consents.basis
+from shop_consents
+inner join contact_keys
+    on contact_keys.source = 'shop' and shop_consents.customer_id = contact_keys.source_id
+union all
+select
+    contact_keys.contact_id,
+    'crm' as source,
+    crm_contacts.crm_contact_id as source_id,
+    crm_contacts.opted_out_at as occurred_at,
+    'revoked' as state,
+    cast(null as varchar) as basis
+from crm_contacts
+inner join contact_keys
+    on contact_keys.source = 'crm' and crm_contacts.crm_contact_id = contact_keys.source_id
+where crm_contacts.has_opted_out
+union all
+select
+    contact_id,
+    'ledger' as source,
+    suppression_id as source_id,
+    created_at as occurred_at,
+    'revoked' as state,
+    cast(null as varchar) as basis
+from suppressions
+where reason in ('opt_out', 'complaint') and contact_id is not null

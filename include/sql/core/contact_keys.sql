@@ -1,0 +1,279 @@
+-- Which person a shop customer, CRM contact, mail address or site visitor is. contact_id is the
+-- person's oldest known record: it stays when the address changes and when records join later.
+-- owner: data
+-- grain: source, source_id
+{% set shared_by = 10 %}
+with addresses as (
+    select * from staging.addresses
+    where is_valid
+),
+
+crm_contacts as (
+    select * from staging.crm_contacts
+),
+
+shop_customers as (
+    select * from staging.shop_customers
+),
+
+site_events as (
+    select * from staging.site_events
+),
+
+positions as (
+    -- The CRM lists merged contacts in one field; ten of them are read.
+    select 1 as position
+    union all
+    select 2 as position
+    union all
+    select 3 as position
+    union all
+    select 4 as position
+    union all
+    select 5 as position
+    union all
+    select 6 as position
+    union all
+    select 7 as position
+    union all
+    select 8 as position
+    union all
+    select 9 as position
+    union all
+    select 10 as position
+),
+
+records as (
+    select
+        'shop' as source,
+        customer_id as source_id,
+        'shop-' || customer_id as record_id,
+        created_at,
+        1 as precedence
+    from shop_customers
+    union all
+    select
+        'crm' as source,
+        crm_contact_id as source_id,
+        'crm-' || crm_contact_id as record_id,
+        created_at,
+        2 as precedence
+    from crm_contacts
+    union all
+    -- A guest or visitor is known by the address alone.
+    select
+        source,
+        source_id,
+        'mail-' || md5(email) as record_id,
+        first_seen_at as created_at,
+        3 as precedence
+    from addresses
+    where source = 'mail'
+),
+
+ranked as (
+    -- The smaller the number, the older the record.
+    select
+        source,
+        source_id,
+        record_id,
+        row_number() over (order by created_at, precedence, record_id) as record_number
+    from records
+),
+
+address_records as (
+    select
+        addresses.email,
+        ranked.record_number
+    from addresses
+    inner join ranked on addresses.source = ranked.source and addresses.source_id = ranked.source_id
+),
+
+address_owners as (
+    select
+        email,
+        min(record_number) as oldest_number,
+        count(*) as records
+    from address_records
+    group by email
+),
+
+links as (
+    select
+        address_records.record_number,
+        address_owners.oldest_number as linked_number
+    from address_records
+    inner join address_owners on address_records.email = address_owners.email
+    where
+        address_records.record_number <> address_owners.oldest_number
+        -- An address that so many records give is a placeholder, and joins nobody.
+        and address_owners.records <= {{ shared_by }}
+    union all
+    select
+        survivors.record_number,
+        merged.record_number as linked_number
+    from crm_contacts
+    inner join positions on split_part(crm_contacts.merged_ids, ';', positions.position) <> ''
+    inner join ranked as survivors
+        on survivors.source = 'crm' and crm_contacts.crm_contact_id = survivors.source_id
+    inner join ranked as merged
+        on
+            merged.source = 'crm'
+            and trim(split_part(crm_contacts.merged_ids, ';', positions.position))
+            = merged.source_id
+),
+
+edges as (
+    select
+        record_number,
+        linked_number
+    from links
+    union
+    select
+        linked_number as record_number,
+        record_number as linked_number
+    from links
+    union
+    select
+        record_number,
+        record_number as linked_number
+    from links
+    union
+    select
+        linked_number as record_number,
+        linked_number
+    from links
+),
+
+-- Each round passes the oldest number one link on. Two records that share an address are at most
+-- two links apart, so six rounds join chains of four records at the least.
+round_1 as (
+    select
+        record_number,
+        min(linked_number) as person_number
+    from edges
+    group by record_number
+),
+
+round_2 as (
+    select
+        edges.record_number,
+        min(round_1.person_number) as person_number
+    from edges
+    inner join round_1 on edges.linked_number = round_1.record_number
+    group by edges.record_number
+),
+
+round_3 as (
+    select
+        edges.record_number,
+        min(round_2.person_number) as person_number
+    from edges
+    inner join round_2 on edges.linked_number = round_2.record_number
+    group by edges.record_number
+),
+
+round_4 as (
+    select
+        edges.record_number,
+        min(round_3.person_number) as person_number
+    from edges
+    inner join round_3 on edges.linked_number = round_3.record_number
+    group by edges.record_number
+),
+
+round_5 as (
+    select
+        edges.record_number,
+        min(round_4.person_number) as person_number
+    from edges
+    inner join round_4 on edges.linked_number = round_4.record_number
+    group by edges.record_number
+),
+
+round_6 as (
+    select
+        edges.record_number,
+        min(round_5.person_number) as person_number
+    from edges
+    inner join round_5 on edges.linked_number = round_5.record_number
+    group by edges.record_number
+),
+
+persons as (
+    select
+        ranked.source,
+        ranked.source_id,
+        ranked.record_id,
+        ranked.record_number,
+        oldest.record_id as contact_id
+    from ranked
+    left join round_6 on ranked.record_number = round_6.record_number
+    inner join ranked as oldest
+        on coalesce(round_6.person_number, ranked.record_number) = oldest.record_number
+),
+
+record_keys as (
+    select
+        source,
+        source_id,
+        record_id,
+        contact_id
+    from persons
+    where source <> 'mail'
+),
+
+address_keys as (
+    select
+        'mail' as source,
+        address_owners.email as source_id,
+        'mail-' || md5(address_owners.email) as record_id,
+        persons.contact_id
+    from address_owners
+    inner join persons on address_owners.oldest_number = persons.record_number
+),
+
+visits as (
+    select
+        site_events.visitor_id,
+        coalesce(record_keys.contact_id, address_keys.contact_id) as contact_id
+    from site_events
+    left join record_keys
+        on record_keys.source = 'shop' and site_events.customer_id = record_keys.source_id
+    left join address_keys on site_events.email = address_keys.source_id
+    where site_events.visitor_id is not null
+),
+
+visitor_keys as (
+    -- A browser that two people used belongs to neither.
+    select
+        'visitor' as source,
+        visitor_id as source_id,
+        'visitor-' || visitor_id as record_id,
+        min(contact_id) as contact_id
+    from visits
+    where contact_id is not null
+    group by visitor_id
+    having min(contact_id) = max(contact_id)
+)
+
+select
+    source,
+    source_id,
+    record_id,
+    contact_id
+from record_keys
+union all
+select
+    source,
+    source_id,
+    record_id,
+    contact_id
+from address_keys
+union all
+select
+    source,
+    source_id,
+    record_id,
+    contact_id
+from visitor_keys

@@ -1,0 +1,25 @@
+-- Decisions as the ledger has them: the latest of each candidate and step.
+-- owner: crm
+-- grain: decision_id
+with versions as (
+    select
+        *,
+        row_number() over (
+            partition by decision_id order by updated_at desc, _run desc, _line desc
+        ) as recency
+    from raw.ledger_decisions
+    where as_of < {{ as_of }}
+)
+
+select
+    decision_id,
+    flow,
+    step,
+    contact_id,
+    occurrence_id,
+    variant,
+    reason,
+    as_of as decided_as_of,
+    updated_at
+from versions
+where recency = 1

@@ -1,0 +1,28 @@
+-- Products: the latest version of each.
+-- owner: data
+-- grain: product_id
+with versions as (
+    select
+        *,
+        row_number() over (
+            partition by product_id order by updated_at desc, _run desc, _line desc
+        ) as recency
+    from raw.shop_products
+    where updated_at < {{ as_of }}
+)
+
+select
+    replace(product_id, 'gid://shopify/Product/', '') as product_id,
+    title,
+    nullif(trim(product_type), '') as product_type,
+    vendor,
+    lower(status) as status,
+    handle,
+    created_at,
+    updated_at,
+    url,
+    image_url,
+    unit_amount,
+    tags
+from versions
+where recency = 1

@@ -1,0 +1,27 @@
+-- What people did on the site, each event once.
+-- owner: data
+-- grain: event_id
+with events as (
+    select
+        *,
+        row_number() over (partition by event_id order by _run, _line) as copy
+    from raw.site_events
+    where occurred_at < {{ as_of }}
+)
+
+select
+    event_id,
+    occurred_at,
+    lower(event_type) as event_type,
+    nullif(visitor_id, '') as visitor_id,
+    nullif(replace(customer_id, 'gid://shopify/Customer/', ''), '') as customer_id,
+    nullif(lower(trim(email)), '') as email,
+    url,
+    nullif(replace(product_id, 'gid://shopify/Product/', ''), '') as product_id,
+    nullif(content_id, '') as content_id,
+    nullif(topic, '') as topic,
+    nullif(search_query, '') as search_query,
+    nullif(utm_campaign, '') as utm_campaign,
+    nullif(utm_content, '') as utm_content
+from events
+where copy = 1

@@ -1,0 +1,35 @@
+-- What lies in the carts that were not completed, with picture and link, in the cart's order.
+-- owner: crm
+-- grain: occurrence_id, position
+with checkouts as (
+    select * from staging.shop_checkouts
+    where completed_at is null
+),
+
+checkout_lines as (
+    select * from staging.shop_checkout_lines
+    where quantity > 0
+),
+
+products as (
+    select * from core.products
+)
+
+select
+    checkouts.checkout_id as occurrence_id,
+    cast(
+        row_number() over (
+            partition by checkouts.checkout_id
+            order by checkout_lines.position, checkout_lines.checkout_line_id
+        ) as bigint
+    ) as position,
+    checkout_lines.product_id,
+    coalesce(checkout_lines.title, products.title) as title,
+    -- The variant's own picture first; else the product's.
+    coalesce(checkout_lines.image_url, products.image_url) as image_url,
+    products.url,
+    coalesce(checkout_lines.unit_amount, products.unit_amount) as unit_amount,
+    checkout_lines.quantity
+from checkouts
+inner join checkout_lines on checkouts.checkout_id = checkout_lines.checkout_id
+left join products on checkout_lines.product_id = products.product_id
