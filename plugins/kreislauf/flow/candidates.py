@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kreislauf.flow.decide import Gate, Run
 from kreislauf.flow.model import BUILT_IN_CONDITIONS, Step
+from kreislauf.ledger.store import chunks
 
 if TYPE_CHECKING:
     from kreislauf.warehouse.engines.base import Engine
@@ -87,21 +88,27 @@ where exists (select 1 from occurrences where occurrences.occurrence_id = items.
 order by items.occurrence_id, items.position
 """
 
+_COUNT = """
+select count(*) as n
+from triggers.{trigger}
+where occurred_at > :since and occurred_at <= :as_of
+"""
+
 _FRESHNESS = "select source, min(fresh_until) as fresh_until from core.source_freshness group by source"
 
 
 def candidates(engine: Engine, step: Step, run: Run) -> Iterator[list[dict[str, Any]]]:
     """The step's candidates on `run.build_id` as of `run.as_of`, in lists of at most ROWS."""
-    parameters = {"since": _naive(run.as_of - step.horizon), "as_of": _naive(run.as_of)}
-    items = _Items(_rows(engine, _items_sql(step), parameters, run) if step.has_items else iter(()))
-    rows = []
-    for row in _rows(engine, _candidates_sql(step), parameters, run):
-        rows.append(_candidate(step, row, items.of(row["occurrence_id"])))
-        if len(rows) == ROWS:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+    parameters = _parameters(step, run)
+    items = _Items(stream(engine, _items_sql(step), parameters, run) if step.has_items else iter(()))
+    rows = stream(engine, _candidates_sql(step), parameters, run)
+    return chunks((candidate(step, row, items.of(row["occurrence_id"])) for row in rows), ROWS)
+
+
+def occurrences(engine: Engine, step: Step, run: Run) -> int:
+    """How many occurrences of the trigger lie within the horizon."""
+    (row,) = engine.query(_COUNT.format(trigger=step.trigger), _parameters(step, run), build_id=run.build_id)
+    return row["n"]
 
 
 def gate(engine: Engine, step: Step, run: Run) -> Gate:
@@ -116,7 +123,7 @@ def gate(engine: Engine, step: Step, run: Run) -> Gate:
     return Gate(engine.blocked(), min(_aware(moment) for moment in reach))
 
 
-def _candidate(step: Step, row: Mapping[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
+def candidate(step: Step, row: Mapping[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
     contact_id, occurred_at = row["contact_id"], _aware(row["occurred_at"])
     variant = step.variant(contact_id)
     due_at = occurred_at + step.earliest + step.delays[variant]
@@ -172,6 +179,10 @@ class _Items:
         return self._items
 
 
+def _parameters(step: Step, run: Run) -> dict[str, datetime]:
+    return {"since": run.as_of - step.horizon, "as_of": run.as_of}
+
+
 def _candidates_sql(step: Step) -> str:
     return (
         _OCCURRENCES.format(trigger=step.trigger)
@@ -194,7 +205,7 @@ def _items_sql(step: Step) -> str:
     return (_OCCURRENCES + _ITEMS).format(trigger=step.trigger)
 
 
-def _rows(engine: Engine, sql: str, parameters: dict[str, Any], run: Run) -> Iterator[dict[str, Any]]:
+def stream(engine: Engine, sql: str, parameters: dict[str, Any], run: Run) -> Iterator[dict[str, Any]]:
     for batch in engine.batches(sql, parameters, build_id=run.build_id):
         yield from batch.to_pylist()
 
@@ -210,7 +221,3 @@ def _plain(value: Any) -> Any:
 
 def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -33,10 +33,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Integer,
     and_,
     case,
-    cast,
     delete,
     false,
     func,
@@ -52,20 +50,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kreislauf.flow.model import BUILT_IN_CONDITIONS, Step
 from kreislauf.flow.moments import plus_seconds
+from kreislauf.ledger.frequency import recent
 from kreislauf.ledger.plan import plan
 from kreislauf.ledger.schema import (
     NOT_FINAL,
-    BatchState,
     Moment,
     Reason,
-    batch,
     candidate,
     decision,
     event,
     message,
-    suppression,
 )
-from kreislauf.ledger.store import Ledger, paused, serialise, utc_now
+from kreislauf.ledger.store import Ledger, paused, refresh_statistics, serialise, utc_now
+from kreislauf.ledger.suppressions import is_suppressed
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 """Candidate rows, a few thousand at a time."""
@@ -131,6 +128,7 @@ def _take_in(connection: Connection, step: Step, run: Run, batches: Batches) -> 
     for rows in batches:
         if rows:
             connection.execute(insert(candidate), [{"run_id": run.run_id, **row} for row in rows])
+    refresh_statistics(connection, candidate)
 
 
 def _anchor_at_previous(connection: Connection, step: Step, run: Run) -> None:
@@ -232,17 +230,14 @@ def _asked(step: Step, run: Run, gate: Gate) -> Any:
     before = decision.alias("before")
     source = candidate.outerjoin(before, _is_previous(before, step)) if step.previous else candidate
     reason = case(*_reasons(step, run, gate, before), else_=Reason.PLANNED.value)
-    columns = (*KEY, "variant", "due_at", "occurred_at", "address")
+    columns = (*KEY, "variant", "due_at", "occurred_at")
     judged = (
         select(*(candidate.c[name] for name in columns), reason.label("reason"))
         .select_from(source)
         .where(_of_run(step, run), ~is_closed.exists())
         .subquery("judged")
     )
-    return select(
-        *(judged.c[name] for name in (*KEY, "variant", "due_at")),
-        _capped(step, run, judged).label("reason"),
-    )
+    return _capped(step, run, judged)
 
 
 def _reasons(step: Step, run: Run, gate: Gate, before: Any) -> list[tuple[ColumnElement[bool], Any]]:
@@ -264,7 +259,7 @@ def _reasons(step: Step, run: Run, gate: Gate, before: Any) -> list[tuple[Column
         (_condition_met(step, run) == false(), Reason.CONDITION_FALSE.value),
         (c.address.is_(None), Reason.INVALID_ADDRESS.value),
         (c.has_consent == false(), Reason.NO_CONSENT.value),
-        (_suppressed(), Reason.SUPPRESSED.value),
+        (is_suppressed(c.address, c.contact_id), Reason.SUPPRESSED.value),
     ]
     return reasons
 
@@ -289,42 +284,23 @@ def _condition_met(step: Step, run: Run) -> ColumnElement[bool]:
     return reacted if step.is_wanted else ~reacted
 
 
-def _suppressed() -> ColumnElement[bool]:
-    holds = and_(
-        suppression.c.lifted_at.is_(None),
-        suppression.c.channel == "email",
-        suppression.c.topic.in_(("all", "marketing")),
-    )
-    by_address = select(suppression.c.id).where(holds, suppression.c.address == candidate.c.address)
-    by_contact = select(suppression.c.id).where(holds, suppression.c.contact_id == candidate.c.contact_id)
-    return or_(by_address.exists(), by_contact.exists())
-
-
-def _capped(step: Step, run: Run, judged: Any) -> ColumnElement[Any]:
-    """The reason after the frequency cap: the youngest occurrence of a person comes first."""
+def _capped(step: Step, run: Run, judged: Any) -> Any:
+    """The judged candidates after the frequency cap: a person's youngest occurrence comes first."""
+    columns = [judged.c[name] for name in (*KEY, "variant", "due_at")]
     if step.cap is None:
-        return judged.c.reason
+        return select(*columns, judged.c.reason)
     position = func.row_number().over(
-        partition_by=[judged.c.address, judged.c.reason],
-        order_by=[judged.c.occurred_at.desc(), judged.c.contact_id, judged.c.occurrence_id],
+        partition_by=[judged.c.contact_id, judged.c.reason],
+        order_by=[judged.c.occurred_at.desc(), judged.c.occurrence_id],
     )
-    written = (
-        select(func.count())
-        .select_from(message.join(batch, batch.c.id == message.c.batch_id))
-        .where(
-            or_(message.c.address == judged.c.address, message.c.contact_id == judged.c.contact_id),
-            message.c.planned_as_of > run.as_of - step.cap.window,
-            message.c.outcome.is_(None),
-            batch.c.state != BatchState.REJECTED,
-        )
-        .scalar_subquery()
-    )
-    is_too_many = cast(position, Integer) + written > step.cap.count
-    return case(
-        (judged.c.reason != Reason.PLANNED.value, judged.c.reason),
-        (is_too_many, Reason.FREQUENCY_CAP.value),
+    written = recent(step.cap, run.as_of, with_planned=True).subquery("written")
+    is_too_many = position + func.coalesce(written.c.messages, 0) > step.cap.messages
+    reason = case(
+        (and_(judged.c.reason == Reason.PLANNED.value, is_too_many), Reason.FREQUENCY_CAP.value),
         else_=judged.c.reason,
     )
+    source = judged.outerjoin(written, written.c.contact_id == judged.c.contact_id)
+    return select(*columns, reason.label("reason")).select_from(source)
 
 
 def _of_run(step: Step, run: Run) -> ColumnElement[bool]:

@@ -16,7 +16,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from kreislauf.flow.words import AT_ONCE, Limit, parse_delay, parse_limit
+from kreislauf.flow.words import AT_ONCE, parse_cap, parse_delay
+from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.sources.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Email:
 class Step:
     """One step of a flow with every word resolved: all that is needed to decide it.
 
+    :param flow: the DAG's id
+    :param template: path under include/templates/, without language
     :param delays: delay by variant; without a test the only variant is ""
     :param earliest: the sum of the shortest delays of the steps before: no later step is due sooner
     :param condition: name of a condition, or None; `is_wanted` tells whether it must or must not hold
@@ -98,7 +101,7 @@ class Step:
     condition: str | None = None
     is_wanted: bool = True
     relies_on: tuple[str, ...] = ()
-    cap: Limit | None = None
+    cap: FrequencyCap | None = None
     horizon: timedelta = LOOK_BACK
     has_items: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -143,9 +146,9 @@ class Flow:
         """Digest of what is declared; stands in every decision made under it."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
-    def resolve(self, name: str, file: str | Path, include: Path = INCLUDE) -> list[Step]:
-        """The steps of the flow called `name`. Raises FlowError, which names `file` and the step."""
-        return _Resolver(self, name, file, include).steps()
+    def resolve(self, file: str | Path, include: Path = INCLUDE) -> list[Step]:
+        """The steps of the flow declared in `file`. Raises FlowError, which names it and the step."""
+        return _Resolver(self, Path(file), include).steps()
 
     def dag(self) -> DAG:
         """The flow's DAG, named by the calling file's path below dags/ and described by its docstring."""
@@ -158,8 +161,7 @@ class Flow:
 @dataclass(frozen=True)
 class _Resolver:
     flow: Flow
-    name: str
-    file: str | Path
+    file: Path
     include: Path
 
     def steps(self) -> list[Step]:
@@ -184,10 +186,10 @@ class _Resolver:
             previous = names[position - 1] if position else None
             resolved.append(
                 Step(
-                    flow=self.name,
+                    flow=dag_id(self.file),
                     flow_version=flow.version,
                     name=step.template,
-                    template=f"{self.name}/{step.template}",
+                    template=f"{self.file.stem}/{step.template}",
                     trigger=flow.trigger,
                     goal=flow.goal,
                     delays=delays[position],
@@ -230,13 +232,13 @@ class _Resolver:
             for variant, delay in step.after.variants.items()
         }
 
-    def _cap(self) -> Limit | None:
+    def _cap(self) -> FrequencyCap | None:
         cap = self.flow.frequency_cap
-        return None if cap is None else self._words(parse_limit, "frequency_cap", cap, None)
+        return None if cap is None else self._words(parse_cap, "frequency_cap", cap, None)
 
     def _templates(self, step: str) -> None:
         for language in LANGUAGES:
-            path = self.include / "templates" / self.name / f"{step}.{language}.mjml"
+            path = self.include / "templates" / self.file.stem / f"{step}.{language}.mjml"
             self._require(path.exists(), f"its template {_short(path)} does not exist", step)
 
     def _sql(self, layer: str) -> list[str]:
@@ -256,8 +258,15 @@ class _Resolver:
             raise self._error(otherwise, step)
 
     def _error(self, what: str, step: str | None) -> FlowError:
-        where = _short(Path(self.file)) + (f", step {step!r}" if step is not None else "")
+        where = _short(self.file) + (f", step {step!r}" if step is not None else "")
         return FlowError(f"{where}: {what}")
+
+
+def dag_id(file: str | Path) -> str:
+    """The name of a DAG: its file's path under dags/, joined with _. Also the flow's name in the ledger."""
+    parts = Path(file).resolve().with_suffix("").parts
+    below = len(parts) - parts[::-1].index("dags")
+    return "_".join(parts[below:])
 
 
 def _short(path: Path) -> str:

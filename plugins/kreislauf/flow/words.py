@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import NamedTuple
+
+from kreislauf.ledger.frequency import FrequencyCap
 
 AT_ONCE = "at once"
 
@@ -15,14 +16,7 @@ _UNITS = {
     "week": timedelta(weeks=1),
 }
 _DELAY = re.compile(r"([1-9]\d*) (minute|hour|day|week)s?")
-_LIMIT = re.compile(r"([1-9]\d*) per (.+)")
-
-
-class Limit(NamedTuple):
-    """At most `count` messages to a person within any `window`."""
-
-    count: int
-    window: timedelta
+_CAP = re.compile(r"([1-9]\d*) per (.+)")
 
 
 def parse_delay(words: str) -> timedelta:
@@ -41,14 +35,9 @@ def parse_delay(words: str) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def parse_limit(words: str) -> Limit:
+def parse_cap(words: str) -> FrequencyCap:
     """Reads "1 per 16 hours", "3 per 1 week". Raises ValueError for anything else."""
-    match = _LIMIT.fullmatch(words) if isinstance(words, str) else None
+    match = _CAP.fullmatch(words) if isinstance(words, str) else None
     if match is None:
-        raise ValueError(
-            f"{words!r} is not a limit; write a number, 'per' and a time, such as '1 per 16 hours'"
-        )
-    window = parse_delay(match[2])
-    if not window:
-        raise ValueError(f"{words!r} is not a limit; the time after 'per' must be longer than nothing")
-    return Limit(int(match[1]), window)
+        raise ValueError(f"{words!r} is not a frequency cap; write it like '1 per 16 hours'")
+    return FrequencyCap(int(match[1]), parse_delay(match[2]))

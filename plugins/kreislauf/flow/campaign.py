@@ -1,0 +1,103 @@
+"""A campaign: one message to everyone in a segment, once for each issue.
+
+It is a flow of a single step whose occurrence is the issue's name: so the same ledger, the same
+reasons and the same promise that nobody gets the same issue twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kreislauf.flow.candidates import ROWS, candidate, stream
+from kreislauf.flow.decide import Run
+from kreislauf.flow.model import INCLUDE, LANGUAGES, Step
+from kreislauf.flow.words import parse_cap
+from kreislauf.ledger.store import chunks
+
+if TYPE_CHECKING:
+    from kreislauf.warehouse.engines.base import Engine
+
+ISSUE = "issue"
+"""The name of a campaign's only step."""
+
+_AUDIENCE = """
+select
+    members.contact_id,
+    contacts.email as _address,
+    contacts.language as _language,
+    contacts.salutation as _salutation,
+    contacts.first_name as _first_name,
+    contacts.last_name as _last_name,
+    case when contacts.email_consent = 'granted' then 1 else 0 end as _consent
+from segments.{segment} as members
+inner join core.contacts on contacts.contact_id = members.contact_id
+order by members.contact_id
+"""
+
+_LANGUAGES = """
+select contacts.language, count(*) as people
+from segments.{segment} as members
+inner join core.contacts on contacts.contact_id = members.contact_id
+group by contacts.language
+"""
+
+_SAMPLE = """
+select contact_id
+from segments.{segment}
+order by md5(contact_id)
+limit {size}
+"""
+
+
+def segments(include: Path = INCLUDE) -> list[str]:
+    """The names of all segments, sorted."""
+    return sorted(path.stem for path in (include / "sql" / "segments").glob("*.sql"))
+
+
+def templates(folder: str, include: Path = INCLUDE) -> list[str]:
+    """The templates in a folder that exist in every language, as `<folder>/<name>`, sorted."""
+    paths = {language: (include / "templates" / folder).glob(f"*.{language}.mjml") for language in LANGUAGES}
+    found = [{path.name.removesuffix(f".{lang}.mjml") for path in each} for lang, each in paths.items()]
+    return [f"{folder}/{name}" for name in sorted(set.intersection(*found))]
+
+
+def issue(flow: str, template: str, frequency_cap: str | None = None) -> Step:
+    """The campaign's step with the template of this issue. Never expires: a run is the moment itself."""
+    return Step(
+        flow=flow,
+        flow_version=template,
+        name=ISSUE,
+        template=template,
+        trigger="",
+        cap=None if frequency_cap is None else parse_cap(frequency_cap),
+    )
+
+
+def audience(engine: Engine, step: Step, run: Run, segment: str, name: str) -> Iterator[list[dict[str, Any]]]:
+    """The segment's people as candidates for the issue `name`, in lists of at most ROWS."""
+    _known(segment)
+    occurred_at = run.as_of.astimezone(UTC).replace(tzinfo=None)
+    fixed = {"occurrence_id": name, "occurred_at": occurred_at, "_goal_at": None, "_condition": 1}
+    rows = stream(engine, _AUDIENCE.format(segment=segment), {}, run)
+    return chunks((candidate(step, row | fixed, []) for row in rows), ROWS)
+
+
+def preview(engine: Engine, run: Run, segment: str, size: int = 5) -> dict[str, Any]:
+    """The segment by language, and a few contact ids to look up. No addresses, no names."""
+    _known(segment)
+    languages = engine.query(_LANGUAGES.format(segment=segment), build_id=run.build_id)
+    sample = engine.query(_SAMPLE.format(segment=segment, size=size), build_id=run.build_id)
+    return {
+        "people": sum(row["people"] for row in languages),
+        "languages": {row["language"]: row["people"] for row in languages},
+        "sample": [row["contact_id"] for row in sample],
+    }
+
+
+def _known(segment: str) -> None:
+    """A segment's name becomes part of a statement: only the names of existing files may."""
+    if segment not in segments():
+        raise ValueError(f"segment {segment!r} does not exist; there are: {', '.join(segments())}")

@@ -1,0 +1,223 @@
+"""The DAG of a flow. Its graph reads as the flow, and every flow has the same task names.
+
+    trigger -> <step>: decide -> send -> <next step>: decide -> send -> account
+
+This is the only file of the package that knows Airflow; the campaign and the clean-up share what
+stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, ExceptionRetryPolicy, Param, RetryAction, RetryRule, TaskGroup, chain, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from kreislauf.assets import PUBLISHED
+from kreislauf.delivery.transport import DeliveryError, SendingDisabled
+from kreislauf.flow.model import Flow, Step, dag_id
+
+DEFAULTS = {"owner": "crm", "retries": 2, "retry_delay": timedelta(seconds=30)}
+
+MANUAL = """
+
+**Steps**
+
+{steps}
+
+**When.** Whenever `build_warehouse` publishes. **Touches** the ledger (decisions, messages) and the mail
+provider; reads the published build.
+
+**Rerun.** Clear any task, or trigger a run: what was decided stays decided, nothing is sent twice.
+`dry_run` counts and writes nothing; later steps then see only what earlier runs decided.
+
+**When a task is red**
+
+- `trigger`: nothing is published yet. Run `build_warehouse`.
+- `decide`: the log names the table or field. Nothing was decided; mend it and clear the task.
+- `send`: the log says what was refused and which connection to check, such as a wrong key. What was
+  not sent waits in the ledger; mend it and clear the task.
+
+**When too few mails go out.** `account` counts the reasons. Many `quality_gate`: a source is behind or the
+last build failed its audits. Many `paused`: the kill switch in the ledger is set.
+"""
+
+# A refusal does not change by asking again; everything else may.
+SEND_RETRIES = ExceptionRetryPolicy(
+    rules=[RetryRule(exception=[DeliveryError, SendingDisabled], action=RetryAction.FAIL)]
+)
+
+
+def as_of_param() -> Param:
+    """The form's moment, the same in every DAG."""
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="As of",
+        description="Decide as of this moment. Empty: the moment of the build that is read.",
+    )
+
+
+def dry_run_param(is_dry: bool) -> Param:
+    """The form's switch between counting and doing."""
+    return Param(
+        is_dry,
+        type="boolean",
+        title="Dry run",
+        description="Count who would be written to, and why the others would not; write and send nothing.",
+    )
+
+
+def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
+    """The DAG of a flow declared in `file`. Raises FlowError if the flow cannot be run as written."""
+    steps = flow.resolve(file)
+    text = (doc or "").strip()
+    listed = "\n".join(f"{number}. `{step.name}` {step.in_words()}" for number, step in enumerate(steps, 1))
+    with DAG(
+        dag_id(file),
+        description=describe(doc),
+        doc_md=text + MANUAL.format(steps=listed),
+        schedule=[PUBLISHED],
+        catchup=False,
+        max_active_runs=1,
+        tags=["flow"],
+        default_args=DEFAULTS,
+        params={"as_of": as_of_param(), "dry_run": dry_run_param(False)},
+    ) as dag:
+
+        @task(multiple_outputs=False, task_display_name=flow.trigger)
+        def trigger(**context: Any) -> dict[str, Any]:
+            """Take the build to decide on, and count the journeys its trigger has started."""
+            from kreislauf import hooks
+            from kreislauf.flow.candidates import occurrences
+
+            moment = moment_of(context)
+            return moment | {"occurrences": occurrences(hooks.warehouse(), steps[0], run_of(moment, context))}
+
+        @task(multiple_outputs=False)
+        def account(**context: Any) -> dict[str, Any]:
+            """Add up what this run decided and what became of it."""
+            return count_run(context)
+
+        moment = trigger()
+        chain(moment, *(_step_group(step, moment) for step in steps), account())
+    dag.fileloc = str(Path(file).resolve())  # the file the author wrote, not this one
+    return dag
+
+
+def _step_group(step: Step, moment: Any) -> TaskGroup:
+    with TaskGroup(step.name) as group:
+
+        @task(multiple_outputs=False, task_display_name=step.in_words())
+        def decide(moment: dict[str, Any], **context: Any) -> dict[str, int]:
+            """Give every candidate of this step exactly one reason, and plan the messages."""
+            from kreislauf import hooks
+            from kreislauf.flow.candidates import candidates, gate
+            from kreislauf.flow.decide import decide as decide_step
+
+            engine, run = hooks.warehouse(), run_of(moment, context)
+            rows = candidates(engine, step, run)
+            is_dry = context["params"]["dry_run"]
+            return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), is_dry)
+
+        @task(multiple_outputs=False, pool="mail_api", retry_policy=SEND_RETRIES)
+        def send(**context: Any) -> dict[str, Any]:
+            """Send the batches that wait for this step, of this run and of earlier ones."""
+            return {} if context["params"]["dry_run"] else send_batches(step, context)
+
+        decide(moment) >> send()
+    return group
+
+
+def moment_of(context: Mapping[str, Any]) -> dict[str, str]:
+    """The build that started this run, or the published one, and the moment to decide as of."""
+    from kreislauf import hooks
+
+    events = context["triggering_asset_events"]
+    extras = [event.extra for event in events[PUBLISHED]] if PUBLISHED in events else []
+    if extras:
+        build = max(extras, key=lambda extra: extra["as_of"])
+    else:
+        published = hooks.warehouse().published()
+        if published is None:
+            raise AirflowFailException("no build is published yet: run build_warehouse first")
+        build = {"build_id": published.build_id, "as_of": _iso(published.as_of)}
+    return {"build_id": build["build_id"], "as_of": context["params"].get("as_of") or build["as_of"]}
+
+
+def run_of(moment: Mapping[str, str], context: Mapping[str, Any]) -> Any:
+    """The run as the ledger knows it."""
+    from kreislauf.flow.decide import Run
+
+    as_of = datetime.fromisoformat(moment["as_of"])
+    as_of = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    return Run(context["dag_run"].run_id, moment["build_id"], as_of)
+
+
+def send_batches(step: Step, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Send the planned batches of a step; the counts of messages by what became of them.
+
+    Raises DeliveryError with what to check when the provider refuses to go on.
+    """
+    from kreislauf import hooks
+    from kreislauf.delivery.sender import send
+    from kreislauf.delivery.templates import Templates
+
+    owner = f"{context['dag_run'].run_id} try {context['ti'].try_number}"
+    result = send(
+        hooks.ledger(),
+        hooks.transport(),
+        Templates(),
+        step.flow,
+        step.name,
+        owner,
+        hooks.links(),
+        cap=step.cap,
+    )
+    return result.counts()
+
+
+def count_run(context: Mapping[str, Any]) -> dict[str, Any]:
+    """What this run decided and what became of it, by step."""
+    from kreislauf import hooks
+    from kreislauf.flow.account import account
+
+    return account(hooks.ledger(), context["dag"].dag_id, context["dag_run"].run_id)
+
+
+def describe(doc: str | None) -> str:
+    """A DAG's description: the first sentence of its file's docstring."""
+    return " ".join((doc or "").split()).partition(". ")[0].rstrip(".") + "."
+
+
+class ApproveAbove(ApprovalOperator):
+    """Asks a person when `value` is above `limit`, and goes on by itself when it is not.
+
+    A dry run ends here: what follows is skipped. Nobody's answer within `response_timeout` is a no.
+    """
+
+    template_fields = (*ApprovalOperator.template_fields, "value", "limit")
+
+    def __init__(self, *, value: Any, limit: Any, **kwargs: Any) -> None:
+        kwargs = {"response_timeout": timedelta(days=1), "defaults": self.REJECT, "retries": 0} | kwargs
+        super().__init__(**kwargs)
+        self.value = value
+        self.limit = limit
+
+    def execute(self, context: Any) -> Any:
+        if context["params"]["dry_run"]:
+            raise AirflowSkipException("dry run: nothing is written, nothing is sent")
+        if float(self.value) <= float(self.limit):
+            self.log.info("%s is not above %s: no approval needed", self.value, self.limit)
+            return None
+        return super().execute(context)
+
+
+def _iso(moment: datetime) -> str:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
