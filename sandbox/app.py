@@ -1,0 +1,118 @@
+"""The sandbox as one ASGI app: shop, CRM, mail provider, world, faults and a page that links them."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+
+import sandbox.crm.app
+
+try:
+    import sandbox.mail.app as mail_app
+except ImportError:
+    mail_app = None
+import sandbox.shop.app
+from sandbox.faults import FaultMiddleware, Faults
+from sandbox.store import Store, parse
+from sandbox.world import clock
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a sandbox is started with, apart from its world (see `sandbox.world.clock.Setting`)."""
+
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-secret"  # noqa: S105 - opens nothing but a sandbox
+    crm_token: str = "sandbox-crm-token"  # noqa: S105
+    mail_key: str = "SG.sandbox.key"
+    token_life: float = sandbox.shop.app.TOKEN_LIFE
+    shop_bucket: int = 2000
+    shop_rate: int = 100
+    site_inbox: str | None = None
+    webhook: str | None = None
+
+    def credentials(self) -> dict[str, str]:
+        names = ("client_id", "client_secret", "crm_token", "mail_key")
+        return {name: value for name, value in asdict(self).items() if name in names}
+
+
+def create_app(store: Store, options: Options) -> Any:
+    """The whole sandbox over a store that is generated. Mounts `/shop`, `/crm` and `/mail`."""
+    faults = Faults()
+    site_inbox = Path(options.site_inbox) if options.site_inbox else None
+
+    def world(request: Request) -> Response:
+        return JSONResponse(clock.report(store))
+
+    async def advance(request: Request) -> Response:
+        try:
+            until = parse(json.loads(await request.body())["until"])
+        except (ValueError, KeyError, TypeError):
+            return JSONResponse(
+                {"error": 'Expected a JSON body such as {"until": "2026-11-01T12:00:00Z"}.'}, 400
+            )
+        done = await run_in_threadpool(clock.advance, store, until, site_inbox, options.webhook)
+        return JSONResponse(done)
+
+    async def add_fault(request: Request) -> Response:
+        try:
+            faults.add(json.loads(await request.body()))
+        except (ValueError, TypeError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(faults.listing())
+
+    def list_faults(request: Request) -> Response:
+        return JSONResponse(faults.listing())
+
+    def clear_faults(request: Request) -> Response:
+        faults.clear()
+        return Response(status_code=204)
+
+    def index(request: Request) -> Response:
+        return HTMLResponse(_index(clock.report(store)))
+
+    shop = sandbox.shop.app.create_app(
+        store,
+        options.client_id,
+        options.client_secret,
+        token_life=options.token_life,
+        bucket_size=options.shop_bucket,
+        restore_rate=options.shop_rate,
+    )
+    app = Starlette(
+        routes=[
+            Route("/", index),
+            Route("/world", world),
+            Route("/world/advance", advance, methods=["POST"]),
+            Route("/faults", add_fault, methods=["POST"]),
+            Route("/faults", list_faults, methods=["GET"]),
+            Route("/faults", clear_faults, methods=["DELETE"]),
+            Mount("/shop", shop),
+            Mount("/crm", sandbox.crm.app.create_app(store, options.crm_token)),
+            *([Mount("/mail", mail_app.create_app(store, options.mail_key))] if mail_app else []),
+        ]
+    )
+    return FaultMiddleware(app, faults)
+
+
+def _index(report: dict[str, Any]) -> str:
+    rows = "".join(f"<tr><td>{html.escape(k)}<td>{v}" for k, v in report["counts"].items())
+    return (
+        "<!doctype html><meta charset=utf-8><title>Kreislauf Sandbox</title>"
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}"
+        "td{padding:.1rem 1.5rem .1rem 0}</style><h1>Sandbox</h1>"
+        "<p>A pretend shop, CRM and mail provider. Nothing here reaches anybody.</p>"
+        '<ul><li><a href="/mail/inbox">Inbox</a>: every mail that was accepted'
+        '<li><a href="/world">World</a>: its clock and counts, as JSON'
+        '<li><a href="/faults">Faults</a>: what is set to go wrong</ul>'
+        f"<p>It is now <b>{report['now']}</b> there.</p><table>{rows}</table>"
+    )

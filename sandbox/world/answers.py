@@ -1,0 +1,138 @@
+"""What people do with the mails they get, outside the mail: follow a link, buy, opt out.
+
+The mail provider decides who opens and clicks (`sandbox.mail.reactions`); here clicks become visits
+to the shop, and opt-outs become a request to the unsubscribe link that stood in the mail.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+try:
+    from sandbox.mail import reactions
+    from sandbox.mail.reactions import Temperament
+except ImportError:
+    reactions = None
+from sandbox.store import Store, iso
+from sandbox.world.people import Person
+from sandbox.world.shopping import buy, choose, fill_cart, product_gid, return_to_cart
+from sandbox.world.simulation import Entry, Simulation
+
+OPT_OUT_ATTEMPTS = 5
+
+
+def temperament(person: Person | None) -> Temperament:
+    """How somebody deals with mails. Nobody behind an address: a hard bounce."""
+    if person is None or not person.valid:
+        return Temperament(0.0, 0.0, 0.0, 0.0, "hard", False, timedelta(hours=1))
+    draw = (person.id * 2654435761) % 1000  # a fixed trait of the person
+    if draw < 12:
+        return Temperament(0.0, 0.0, 0.0, 0.0, "hard", False, timedelta(hours=1))
+    bounce = "soft" if draw < 35 else None
+    eager = 0.12 if person.asleep else 0.25 + 0.65 * person.restless
+    return Temperament(
+        open_rate=eager,
+        click_rate=0.45 * eager,
+        complaint_rate=0.012 if person.asleep else 0.002,
+        opt_out_rate=0.03 if person.asleep else 0.012,
+        bounce=bounce,
+        machine_opens=draw % 4 == 0,
+        patience=timedelta(hours=3 + draw % 30),
+    )
+
+
+def plan(simulation: Simulation, now: datetime, until: datetime) -> None:
+    """Ask the mail provider who reacts until then, and put it on the agenda."""
+
+    if reactions is None:
+        return
+
+    def of_address(address: str) -> Temperament:
+        owner = simulation.taken.owner(address)
+        return temperament(simulation.person(owner) if owner else None)
+
+    for visit in reactions.react(simulation.db, simulation.seed, until, of_address):
+        owner = simulation.taken.owner(visit.address)
+        at = min(max(visit.at, now + timedelta(seconds=1)), until)
+        if visit.kind == "opt_out":
+            simulation.db.execute(
+                "insert or ignore into world_opt_outs (message_key, url, due_at) values (?, ?, ?)",
+                (f"{visit.message_key or visit.address}", visit.url, iso(at)),
+            )
+        elif owner:
+            simulation.schedule("click", at, owner, url=visit.url)
+
+
+def click(entry: Entry) -> None:
+    """A link in a mail is followed: the cart that was left is often completed, now and then something bought."""
+    person, rng, url = entry.person, entry.rng, entry.data["url"]
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    utm = {"utm_campaign": asked.get("utm_campaign"), "utm_content": asked.get("utm_content")}
+    entry.sim.site(person, entry.at, "page_view", url, known=person.customer_id is not None, **utm)
+    handle = urlsplit(url).path.rpartition("/products/")[2]
+    found = entry.db.execute("select id from shop_products where handle = ?", (handle,)).fetchone()
+    if found is not None:
+        at = entry.at + timedelta(seconds=8)
+        entry.sim.site(
+            person, at, "product_view", url, known=True, product_id=product_gid(found["id"]), **utm
+        )
+    chance = rng.random()
+    if person.open_checkout is not None and chance < 0.45:
+        minutes = timedelta(minutes=rng.randrange(2, 40))
+        entry.later("return_to_cart", minutes, checkout=person.open_checkout)
+    elif person.customer_id is not None and chance < 0.10:
+        entry.later("buy_after_click", timedelta(minutes=rng.randrange(3, 60)), code=asked.get("discount"))
+
+
+def buy_after_click(entry: Entry) -> None:
+    basket = choose(entry.person, entry.rng, entry.sim.products)
+    at = fill_cart(entry, basket, entry.at, True)
+    buy(entry, basket, at, code=entry.data.get("code") or "WELCOME10")
+
+
+def opt_out(store: Store) -> int:
+    """Press the unsubscribe links that are due, with one-click POSTs (RFC 8058). Returns how many worked.
+
+    A page that does not answer is tried again at the next call, a few times.
+    """
+    with store.read() as db:
+        due = db.execute(
+            "select message_key, url from world_opt_outs where answer is null and attempts < ? and due_at <= ?",
+            (OPT_OUT_ATTEMPTS, iso(store.now())),
+        ).fetchall()
+    done = 0
+    for row in due:
+        answer = _press(row["url"])
+        done += answer is not None and answer.startswith("2")
+        with store.write() as db:
+            db.execute(
+                "update world_opt_outs set attempts = attempts + 1, answer = ? where message_key = ?",
+                (answer, row["message_key"]),
+            )
+    return done
+
+
+def _press(url: str) -> str | None:
+    """The status of the page, or None if it should be tried again."""
+    if not _is_near(urlsplit(url).hostname or ""):
+        return "refused: not a host of this machine"
+    try:
+        response = httpx.post(url, data={"List-Unsubscribe": "One-Click"}, timeout=10)
+    except httpx.HTTPError:
+        return None
+    return None if response.status_code >= 500 else str(response.status_code)
+
+
+def _is_near(host: str) -> bool:
+    """The sandbox presses no buttons on the internet: loopback, or a service name without a dot."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return bool(host) and "." not in host
+
+
+HANDLERS = {"click": click, "buy_after_click": buy_after_click, "return_to_cart": return_to_cart}

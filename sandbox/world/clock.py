@@ -1,0 +1,235 @@
+"""Begins a world and moves its clock.
+
+Everything that happens between two moments is one transaction, including the moment itself. What
+has to leave the house (files of site events, opt-outs, posts to the webhook) is written down in
+that transaction and carried out after it, again if it was cut off.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import sqlite3
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sandbox import store as state
+
+try:
+    from sandbox.mail import webhook as mail_webhook
+except ImportError:
+    mail_webhook = None
+from sandbox.store import Store, iso, parse
+from sandbox.world import answers, catalogue, register, retail, sales, shopping
+from sandbox.world.simulation import Simulation
+
+EARLY = timedelta(days=220)
+"""How long before the history a quarter of the people turned up, so that some have been away for long."""
+
+_advancing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a world is made of. `start`: the moment its history ends and its clock stands at."""
+
+    seed: int = 7
+    start: datetime | None = None
+    contacts: int = 2000
+    days: int = 180
+    retail: Path | None = None
+
+
+def begin(store: Store, setting: Setting, site_inbox: Path | None) -> None:
+    """Generate the world if there is none yet, and write what a stopped one still had to write."""
+    if not store.exists():
+        store.generate(lambda db: _fill(db, setting))
+    deliver_site_events(store, site_inbox)
+
+
+def _fill(db: sqlite3.Connection, setting: Setting) -> None:
+    state.put(db, "seed", str(setting.seed))
+    if setting.retail is not None:
+        retail.fill(db, setting.retail)
+        return
+    start = setting.start or datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
+    opened = start - timedelta(days=setting.days) - EARLY
+    history = setting.contacts * 0.75 / max(1, setting.days)
+    scale = {"contacts": setting.contacts, "arrivals_a_day": max(history, 0.05)}
+    for key, value in (
+        ("now", iso(start)),
+        ("start", iso(start)),
+        ("shop_name", "Blatt & Bohne"),
+        ("currency", "EUR"),
+        ("scale", json.dumps(scale)),
+    ):
+        state.put(db, key, value)
+    catalogue.write(db, setting.seed, opened - timedelta(days=30))
+    sales.put_owners(db, opened)
+    simulation = Simulation(db, HANDLERS)
+    _plan_history(simulation, setting, start)
+    simulation.run(start)
+    _write(db, simulation, None, start)
+
+
+def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> None:
+    """Who arrives when, and what must be going on at the end whatever chance says."""
+    rng = random.Random(f"{setting.seed}:history")
+    begin = start - timedelta(days=setting.days)
+    fresh = max(4, setting.contacts // 100)
+    leads = max(3, setting.contacts // 120)
+    carts = max(4, setting.contacts // 150)
+    early = setting.contacts // 4
+    rest = max(0, setting.contacts - early - fresh - leads)
+    arrivals = [begin - rng.random() * EARLY for _ in range(early)]
+    arrivals += [begin + rng.random() * (start - begin) for _ in range(rest)]
+    for at in sorted(arrivals):
+        simulation.schedule("arrive", at, 0)
+    for _ in range(fresh):
+        simulation.schedule("arrive", start - timedelta(hours=rng.uniform(1, 46)), 0, role="subscriber")
+    for _ in range(leads):
+        simulation.schedule("arrive", start - timedelta(days=rng.uniform(2, 12)), 0, role="lead")
+    for _ in range(carts):
+        simulation.schedule("leave_cart", start - timedelta(hours=rng.uniform(1, 60)), 0)
+    simulation.schedule(
+        "arrive", start + timedelta(days=1) / simulation.scale["arrivals_a_day"], 0, chain=True
+    )
+    simulation.schedule("passers_by", begin.replace(hour=0, minute=0), 0)
+
+
+def advance(store: Store, until: datetime, site_inbox: Path | None, webhook: str | None) -> dict[str, Any]:
+    """Move the clock to `until`; people do what they do, also in answer to the mails they got.
+
+    Returns what happened, by kind. A moment that has passed already changes nothing, but what was
+    still to be delivered is.
+    """
+    with _advancing:
+        happened = _live(store, until)
+        files = deliver_site_events(store, site_inbox)
+        opted_out = answers.opt_out(store)
+        posted = mail_webhook.deliver_due(store, webhook, store.now()) if webhook and mail_webhook else {}
+        return {
+            "now": iso(store.now()),
+            "happened": happened,
+            "site_event_files": files,
+            "opt_outs": opted_out,
+            "mail_events": posted,
+        }
+
+
+def _live(store: Store, until: datetime) -> dict[str, int]:
+    with store.write() as db:
+        now = parse(state.get(db, "now"))
+        if until <= now:
+            return {}
+        simulation = Simulation(db, HANDLERS)
+        simulation.load(until)
+        answers.plan(simulation, now, until)
+        simulation.run(until)
+        _write(db, simulation, now, until)
+        return dict(sorted(simulation.happened.items()))
+
+
+def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | None, until: datetime) -> None:
+    """End of the transaction: the people, the site events as files to be written, the clock."""
+    simulation.save()
+    end = iso(until)
+    files: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    waiting = db.execute(
+        "select occurred_at, record from world_site_events where occurred_at <= ?", (end,)
+    ).fetchall()
+    db.execute("delete from world_site_events where occurred_at <= ?", (end,))
+    due = [(row["occurred_at"], json.loads(row["record"])) for row in waiting]
+    due += [event for event in simulation.events if event[0] <= end]
+    for at, record in sorted(due, key=lambda event: (event[0], event[1]["event_id"])):
+        files[at[:10]].append(record)
+    db.executemany(
+        "insert into world_site_events values (?, ?)",
+        [(at, json.dumps(record, ensure_ascii=False)) for at, record in simulation.events if at > end],
+    )
+    suffix = "" if since is None else f"-{_compact(since)}-{_compact(until)}"
+    for day, records in files.items():
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        db.execute(
+            "insert or replace into world_outbox values (?, ?)",
+            (f"site-{day}{suffix}.ndjson.gz", gzip.compress(lines.encode(), 5, mtime=0)),
+        )
+    state.put(db, "now", end)
+
+
+def _compact(moment: datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%S")
+
+
+def deliver_site_events(store: Store, site_inbox: Path | None) -> int:
+    """Write waiting files into the inbox folder, each complete or not at all. Returns how many."""
+    if site_inbox is None:
+        return 0
+    site_inbox.mkdir(parents=True, exist_ok=True)
+    with store.read() as db:
+        waiting = db.execute("select name, body from world_outbox order by name").fetchall()
+    for row in waiting:
+        draft = site_inbox / f".{row['name']}.draft"
+        draft.write_bytes(row["body"])
+        draft.replace(site_inbox / row["name"])
+    with store.write() as db:
+        db.executemany("delete from world_outbox where name = ?", [(row["name"],) for row in waiting])
+    return len(waiting)
+
+
+COUNTED = {
+    "shop_customers": "shop_customers",
+    "shop_orders": "shop_orders",
+    "shop_order_lines": "shop_order_lines where listed",
+    "shop_refunds": "shop_refunds",
+    "shop_refund_lines": "shop_refund_lines",
+    "shop_products": "shop_products",
+    "shop_abandoned_checkouts": "shop_checkouts",
+    "crm_contacts": "crm_object where kind = 'contacts' and archived_at is null",
+    "crm_companies": "crm_object where kind = 'companies' and archived_at is null",
+    "crm_deals": "crm_object where kind = 'deals' and archived_at is null",
+    "crm_notes": "crm_object where kind = 'notes' and archived_at is null",
+    "people": "world_people",
+    "messages": "mail_message",
+    "site_event_files_waiting": "world_outbox",
+}
+
+
+def report(store: Store) -> dict[str, Any]:
+    """The world's clock and how much there is of everything."""
+    with store.read() as db:
+        counts = {
+            name: db.execute(f"select count(*) from {source}").fetchone()[0]  # noqa: S608 - our own table names
+            for name, source in COUNTED.items()
+        }
+        return {
+            "now": state.get(db, "now"),
+            "start": state.get(db, "start"),
+            "seed": int(state.get(db, "seed")),
+            "counts": counts,
+        }
+
+
+def leave_cart(entry: Any) -> None:
+    """Makes some known customer leave a cart now, so that even a small world has one."""
+    row = entry.db.execute(
+        "select id from shop_customers where valid_format and created_at < ? order by (id * 7919 + ?) % 1009, id limit 1",
+        (iso(entry.at), entry.rng.randrange(1009)),
+    ).fetchone()
+    if row is not None:
+        person_id = row["id"] - register.FIRST_CUSTOMER_ID
+        entry.sim.schedule("visit", entry.at, person_id, abandon=True, extra=True)
+
+
+HANDLERS = {
+    **register.HANDLERS,
+    **shopping.HANDLERS,
+    **sales.HANDLERS,
+    **answers.HANDLERS,
+    "leave_cart": leave_cart,
+}

@@ -1,0 +1,287 @@
+"""What happens in the CRM: leads with companies, deals and notes, who cool down or become customers."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from sandbox.crm import store as crm
+from sandbox.store import iso
+from sandbox.world.catalogue import CONTENTS
+from sandbox.world.people import INDUSTRIES
+from sandbox.world.shopping import site_url
+from sandbox.world.simulation import Entry
+
+FIRST_CONTACT_ID = 210_000_000_000
+FIRST_COMPANY_ID = 310_000_000_000
+
+OWNERS = (
+    ("81000001", "Katharina", "Vogt"),
+    ("81000002", "Tobias", "Lindner"),
+    ("81000003", "Emily", "Harper"),
+    ("81000004", "Jonas", "Weber"),
+)
+
+FUNNEL = ("lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity")
+DEAL_STAGES = (
+    "appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "decisionmakerboughtin", "contractsent",
+    "closedwon",
+)  # fmt: skip
+
+CALLS = (
+    "Call: wants an offer for {n} people.",
+    "Telefonat: Interesse an einem Probierpaket für {n} Personen.",
+    "Met at the fair; asked for the price list.",
+    "Rückruf vereinbart, entscheidet bis Monatsende.",
+)
+
+
+def put_owners(db: Any, opened_at: Any) -> None:
+    for owner_id, first, last in OWNERS:
+        properties = {"email": f"{first}.{last}@team.example".lower(), "firstname": first, "lastname": last}
+        crm.put(db, "owners", owner_id, properties, opened_at, opened_at)
+
+
+def become_lead(entry: Entry) -> None:
+    """Somebody from a company leaves their address for a download."""
+    person, rng = entry.person, entry.rng
+    _put_contact(entry, "lead")
+    read(entry)
+    if rng.random() < 0.25 + 0.6 * person.warmth:
+        entry.some_day("qualify", rng.uniform(2, 25), step=1)
+    else:
+        entry.some_day("cool_down", rng.uniform(40, 120))
+    if rng.random() < 0.07:
+        entry.some_day("enter_twice", rng.uniform(3, 40))
+
+
+def join_crm(entry: Entry) -> None:
+    """A shop customer is also entered in the CRM, as one."""
+    if entry.person.crm_id is None:
+        _put_contact(entry, "customer" if entry.person.purchases else "subscriber")
+        if entry.rng.random() < 0.15:
+            _note(entry, entry.person.crm_id, "Question about an order, answered.")
+
+
+def _put_contact(entry: Entry, stage: str) -> None:
+    person, rng = entry.person, entry.rng
+    person.crm_id = FIRST_CONTACT_ID + person.id
+    owner = rng.choice(OWNERS)[0]
+    company_id = _company(entry) if person.company is not None else None
+    german = person.language == "de"
+    salutation = {"f": ("Frau", "Ms."), "m": ("Herr", "Mr.")}[person.gender][0 if german else 1]
+    crm.put(
+        entry.db,
+        "contacts",
+        person.crm_id,
+        {
+            "email": person.email,
+            "firstname": person.first_name,
+            "lastname": person.last_name,
+            "salutation": salutation if rng.random() < 0.6 else None,
+            "phone": person.phone,
+            "jobtitle": person.job,
+            "company": _company_name(person.company) if person.company is not None else None,
+            "associatedcompanyid": company_id,
+            "city": person.city,
+            "country": {"DE": "Germany", "AT": "Austria", "CH": "Switzerland", "GB": "United Kingdom", "IE": "Ireland",
+                        "US": "United States", "NL": "Netherlands"}[person.country],
+            "hs_language": person.language,
+            "lifecyclestage": stage,
+            "hs_lead_status": "NEW" if stage == "lead" else None,
+            "hubspot_owner_id": owner,
+            "hs_email_optout": True if rng.random() < 0.03 else None,
+        },
+        entry.at,
+        entry.at,
+    )  # fmt: skip
+    if company_id is not None:
+        crm.associate(entry.db, "contacts", person.crm_id, "companies", company_id)
+
+
+def _company_name(number: int) -> str:
+    rng = random.Random(f"company:{number}")
+    kind = rng.choice(("Hotel", "Café", "Kanzlei", "Studio", "Gasthaus", "Offices", "Bakery", "Praxis"))
+    name = rng.choice(
+        ("Alster", "Linden", "Harbour", "Nordstern", "Sonnenhof", "Park", "Brücken", "Mill", "König", "Abbey")
+    )
+    return f"{kind} {name} {number}"
+
+
+def _company(entry: Entry) -> int:
+    """The person's company; colleagues of one company share its record."""
+    number = entry.person.company or 0
+    company_id = FIRST_COMPANY_ID + number
+    if crm.find(entry.db, "companies", company_id) is None:
+        rng = random.Random(f"company:{number}:facts")
+        crm.put(
+            entry.db,
+            "companies",
+            company_id,
+            {
+                "name": _company_name(number),
+                "domain": f"firma{number}.example",
+                "industry": rng.choice(INDUSTRIES),
+                "numberofemployees": round(rng.lognormvariate(3.3, 1.2)) + 1,
+                "city": entry.person.city,
+                "country": entry.person.country,
+            },
+            entry.at,
+            entry.at,
+        )
+    return company_id
+
+
+def read(entry: Entry) -> None:
+    """A lead looks at the site and downloads something; warm ones come back often, and for prices."""
+    person, rng, sim = entry.person, entry.rng, entry.sim
+    if person.asleep:
+        return
+    business = rng.random() < 0.3 + 0.6 * person.warmth
+    content_id, title, topic = rng.choice(
+        [content for content in CONTENTS if (content[2] == "business") == business]
+    )
+    url = site_url(f"/magazine/{content_id}")
+    at = entry.at
+    for _ in range(rng.randint(1, 4)):
+        sim.site(
+            person,
+            at,
+            "page_view",
+            site_url(rng.choice(("/business", "/magazine", url.removeprefix(site_url(""))))),
+        )
+        at += timedelta(seconds=rng.randrange(20, 200))
+    details = {"content_id": content_id, "topic": topic, "email": person.email}
+    sim.site(person, at, "form_submit", url, **details)
+    sim.site(person, at + timedelta(seconds=3), "content_download", url, **details)
+    _note(entry, person.crm_id, f"Form submission: {title}")
+    if rng.random() < 0.25 + 0.6 * person.warmth:
+        entry.some_day("read", rng.expovariate(1 / (30 - 22 * person.warmth)))
+
+
+def qualify(entry: Entry) -> None:
+    """One step down the funnel; the last one opens a deal."""
+    person, rng = entry.person, entry.rng
+    step = entry.data["step"]
+    if person.asleep:
+        return
+    stage = FUNNEL[step]
+    status = {1: "OPEN", 2: "IN_PROGRESS", 3: "OPEN_DEAL"}[step]
+    _update(entry, person.crm_id, {"lifecyclestage": stage, "hs_lead_status": status})
+    if step > 1 or rng.random() < 0.4:
+        _note(entry, person.crm_id, rng.choice(CALLS).format(n=rng.randrange(8, 160)))
+    if stage == "opportunity":
+        open_deal(entry)
+    elif rng.random() < 0.35 + 0.5 * person.warmth:
+        entry.some_day("qualify", rng.uniform(4, 30), step=step + 1)
+    else:
+        entry.some_day("cool_down", rng.uniform(30, 90))
+
+
+def open_deal(entry: Entry) -> None:
+    person, rng = entry.person, entry.rng
+    deal_id = entry.sim.next_id("deal", 410_000_000_001)
+    properties = {
+        "dealname": f"{_company_name(person.company or 0)}: {rng.choice(('first order', 'yearly supply', 'gifts'))}",
+        "dealstage": DEAL_STAGES[0],
+        "pipeline": "default",
+        "amount": f"{rng.lognormvariate(7.3, 0.7):.2f}",
+        "deal_currency_code": "EUR",
+        "hubspot_owner_id": rng.choice(OWNERS)[0],
+    }
+    crm.put(entry.db, "deals", deal_id, properties, entry.at, entry.at)
+    crm.associate(entry.db, "deals", deal_id, "contacts", person.crm_id or 0)
+    if person.company is not None:
+        crm.associate(entry.db, "deals", deal_id, "companies", FIRST_COMPANY_ID + person.company)
+    entry.some_day("move_deal", rng.uniform(3, 14), deal=deal_id, stage=1)
+
+
+def move_deal(entry: Entry) -> None:
+    """The deal goes one stage on, or is lost."""
+    rng, deal_id, stage = entry.rng, entry.data["deal"], entry.data["stage"]
+    record = crm.find(entry.db, "deals", deal_id)
+    if record is None:
+        return
+    lost = rng.random() < 0.13
+    changes: dict[str, Any] = {"dealstage": "closedlost" if lost else DEAL_STAGES[stage]}
+    if lost or stage == len(DEAL_STAGES) - 1:
+        changes["closedate"] = iso(entry.at)
+    crm.update(entry.db, "deals", record, changes, crm.milliseconds(entry.at))
+    if lost:
+        _update(entry, entry.person.crm_id, {"hs_lead_status": "UNQUALIFIED"})
+        entry.person.asleep = rng.random() < 0.5
+    elif stage == len(DEAL_STAGES) - 1:
+        _update(entry, entry.person.crm_id, {"lifecyclestage": "customer", "hs_lead_status": "CONNECTED"})
+    else:
+        entry.some_day("move_deal", rng.uniform(3, 18), deal=deal_id, stage=stage + 1)
+
+
+def cool_down(entry: Entry) -> None:
+    """Nobody could reach them any more."""
+    entry.person.asleep = True
+    _update(entry, entry.person.crm_id, {"hs_lead_status": "ATTEMPTED_TO_CONTACT"})
+
+
+def enter_twice(entry: Entry) -> None:
+    """A colleague enters somebody again, with a private address; most such pairs are merged one day."""
+    person, rng = entry.person, entry.rng
+    if person.crm_id is None:
+        return
+    from sandbox.world.people import second_address
+
+    other = second_address(person, entry.sim.taken)
+    entry.sim.taken.take(other, person.id)
+    twin = FIRST_CONTACT_ID + 900_000_000 + person.id
+    properties = {
+        "email": other,
+        "firstname": person.first_name,
+        "lastname": person.last_name,
+        "lifecyclestage": "lead",
+        "hs_language": person.language,
+        "hubspot_owner_id": rng.choice(OWNERS)[0],
+    }
+    crm.put(entry.db, "contacts", twin, properties, entry.at, entry.at)
+    _note(entry, twin, "Visitenkarte von der Messe.")
+    if rng.random() < 0.7:
+        entry.some_day("merge", rng.uniform(2, 60), twin=twin)
+
+
+def merge(entry: Entry) -> None:
+    """Two records of one person become one."""
+    twin, own = entry.data["twin"], entry.person.crm_id
+    if own is None or not _is_alive(entry, own) or not _is_alive(entry, twin):
+        return  # somebody has archived or merged one of them through the API
+    crm.merge(entry.db, own, twin, entry.at)
+
+
+def _is_alive(entry: Entry, contact_id: int) -> bool:
+    record = crm.find(entry.db, "contacts", contact_id)
+    return record is not None and record["id"] == contact_id and record["archived_at"] is None
+
+
+def _update(entry: Entry, contact_id: int | None, changes: dict[str, Any]) -> None:
+    record = crm.find(entry.db, "contacts", contact_id or 0)
+    if record is not None and record["archived_at"] is None:
+        crm.update(entry.db, "contacts", record, changes, crm.milliseconds(entry.at))
+
+
+def _note(entry: Entry, contact_id: int | None, body: str) -> None:
+    note_id = entry.sim.next_id("note", 510_000_000_001)
+    properties = {
+        "hs_timestamp": iso(entry.at),
+        "hs_note_body": body,
+        "hubspot_owner_id": entry.rng.choice(OWNERS)[0],
+    }
+    crm.put(entry.db, "notes", note_id, properties, entry.at, entry.at)
+    crm.associate(entry.db, "notes", note_id, "contacts", contact_id or 0)
+
+
+HANDLERS = {
+    "read": read,
+    "qualify": qualify,
+    "move_deal": move_deal,
+    "cool_down": cool_down,
+    "enter_twice": enter_twice,
+    "merge": merge,
+}

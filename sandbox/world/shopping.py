@@ -1,0 +1,357 @@
+"""What shoppers do: look, search, fill a cart, leave it or buy, come back, send things back."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from sandbox.store import iso, parse
+from sandbox.world.catalogue import CONTENTS, DISCOUNTS, SEARCHES, Product, handle_of
+from sandbox.world.people import Person
+from sandbox.world.simulation import Entry
+
+CENT = Decimal("0.01")
+FREE_SHIPPING_FROM = Decimal("50.00")
+SHIPPING = Decimal("4.90")
+
+Basket = list[tuple[Product, int]]
+
+
+def site_url(path: str) -> str:
+    """The address a person's browser shows. Not the sandbox's own, whose port may change."""
+    return f"https://shop.example{path}"
+
+
+def product_gid(product_id: int) -> str:
+    return f"gid://shopify/Product/{product_id}"
+
+
+# ------------------------------------------------------------------------------------ visits
+
+
+def visit(entry: Entry) -> None:
+    """One visit to the shop: pages, products, perhaps a cart, perhaps a purchase."""
+    person, rng, sim = entry.person, entry.rng, entry.sim
+    if person.asleep and not entry.data.get("abandon"):
+        return
+    at = entry.at
+    known = person.customer_id is not None and rng.random() < 0.75
+    sim.site(person, at, "page_view", site_url("/"), known=known)
+    if rng.random() < 0.22:
+        query = rng.choice(SEARCHES)
+        at += timedelta(seconds=rng.randrange(10, 60))
+        sim.site(
+            person, at, "search", site_url(f"/search?q={query.replace(' ', '+')}"), known=known, query=query
+        )
+    basket = choose(person, rng, sim.products)
+    looked_at = [product for product, _ in basket] + rng.choices(sim.products, k=rng.randrange(0, 3))
+    for product in looked_at:
+        at += timedelta(seconds=rng.randrange(15, 140))
+        url = site_url(f"/products/{handle_of(product.title)}")
+        sim.site(person, at, "product_view", url, known=known, product_id=product_gid(product.id))
+    if rng.random() < 0.03:
+        _read_something(entry, at, known)
+    if entry.data.get("abandon"):
+        fill_cart(entry, basket, at, known)
+        abandon(entry, basket, at)
+    elif wants_to_buy(entry):
+        at = fill_cart(entry, basket, at, known)
+        buy(entry, basket, at)
+    elif rng.random() < 0.20:
+        at = fill_cart(entry, basket, at, known)
+        if rng.random() < 0.6:
+            abandon(entry, basket, at)
+    if not entry.data.get("extra"):
+        next_visit(entry)
+
+
+def wants_to_buy(entry: Entry) -> bool:
+    person = entry.person
+    if person.role == "subscriber":
+        return entry.rng.random() < 0.02
+    if person.purchases >= person.purchases_at_most or not person.valid:
+        return False
+    if person.purchases == 0:
+        return entry.rng.random() < 0.55
+    since = (entry.at - parse(person.last_purchase_at or iso(entry.at))).total_seconds() / 86400
+    return since >= 0.7 * person.interval and entry.rng.random() < 0.6
+
+
+def next_visit(entry: Entry) -> None:
+    """People visit about three times a purchase; some lose interest for good."""
+    person, rng = entry.person, entry.rng
+    tired = {"fader": 0.0, "one_timer": 0.12, "browser": 0.06}.get(person.habit, 0.008)
+    spent = person.purchases >= person.purchases_at_most > 0
+    if rng.random() < (0.75 if spent else tired):
+        person.asleep = True
+        return
+    gap = min(person.interval, 60) / 3 if person.role != "subscriber" else 12
+    entry.some_day("visit", max(0.6, rng.gammavariate(2, gap / 2)))
+
+
+def choose(person: Person, rng: random.Random, products: list[Product]) -> Basket:
+    """What somebody would like: usually what they know, mostly things that are used up."""
+    by_id = {product.id: product for product in products}
+    weights = [product.category.weight for product in products]
+    chosen: dict[int, int] = {}
+    for _ in range(rng.choices((1, 2, 3, 4, 6), (30, 32, 20, 12, 6))[0]):
+        again = [
+            number for number in person.favourites if number in by_id and by_id[number].category.consumable
+        ]
+        if again and rng.random() < 0.55:
+            number = rng.choice(again)
+        else:
+            number = rng.choices(products, weights)[0].id
+        chosen[number] = chosen.get(number, 0) + rng.choices((1, 2, 3), (75, 18, 7))[0]
+    return [(by_id[number], quantity) for number, quantity in chosen.items()]
+
+
+def fill_cart(entry: Entry, basket: Basket, at: datetime, known: bool) -> datetime:
+    for product, _ in basket:
+        at += timedelta(seconds=entry.rng.randrange(5, 90))
+        url = site_url(f"/products/{handle_of(product.title)}")
+        entry.sim.site(entry.person, at, "cart_add", url, known=known, product_id=product_gid(product.id))
+    return at
+
+
+def _read_something(entry: Entry, at: datetime, known: bool) -> None:
+    content_id, _, topic = entry.rng.choice([content for content in CONTENTS if content[2] != "business"])
+    url = site_url(f"/magazine/{content_id}")
+    entry.sim.site(
+        entry.person, at, "content_download", url, known=known, content_id=content_id, topic=topic,
+        email=entry.person.email,
+    )  # fmt: skip
+
+
+def passers_by(entry: Entry) -> None:
+    """A day's visitors nobody knows."""
+    rng, sim = entry.rng, entry.sim
+    for _ in range(rng.randrange(0, max(2, round(sim.scale["contacts"] / 100)))):
+        visitor = f"v-{rng.getrandbits(48):012x}"
+        at = entry.at + timedelta(seconds=rng.randrange(86400 - 600))
+        sim.site(entry.person, at, "page_view", site_url("/"), visitor_id=visitor)
+        if rng.random() < 0.5:
+            product = rng.choice(sim.products)
+            url = site_url(f"/products/{handle_of(product.title)}")
+            later = at + timedelta(seconds=rng.randrange(20, 300))
+            sim.site(
+                entry.person,
+                later,
+                "product_view",
+                url,
+                visitor_id=visitor,
+                product_id=product_gid(product.id),
+            )
+    sim.schedule("passers_by", entry.at + timedelta(days=1), 0)
+
+
+# --------------------------------------------------------------------------------- checkouts
+
+
+def abandon(entry: Entry, basket: Basket, at: datetime) -> None:
+    """A checkout that is left. The shop knows of it only if it knows the person."""
+    person, db = entry.person, entry.db
+    if person.customer_id is None or person.open_checkout is not None:
+        return
+    number = entry.sim.next_id("checkout", 9_300_000_000_001)
+    subtotal = sum((product.price * quantity for product, quantity in basket), Decimal("0.00"))
+    total = subtotal + (0 if subtotal >= FREE_SHIPPING_FROM else SHIPPING)
+    moment = iso(at + timedelta(seconds=40))
+    db.execute(
+        "insert into shop_checkouts values (?, ?, ?, ?, ?, ?, null, 'EUR', ?, ?)",
+        (number, f"#{number}", f"{entry.rng.getrandbits(96):024x}", person.customer_id, moment, moment,
+         str(subtotal), str(total)),
+    )  # fmt: skip
+    for product, quantity in basket:
+        db.execute(
+            "insert into shop_checkout_lines values (?, ?, ?, ?, ?, ?)",
+            (entry.sim.next_id("checkout_line", 9_400_000_000_001), number, product.id, product.title, quantity,
+             str(product.price)),
+        )  # fmt: skip
+    person.open_checkout = number
+    if entry.rng.random() < 0.18:
+        entry.later("return_to_cart", timedelta(hours=entry.rng.uniform(1.5, 60)), checkout=number)
+    else:
+        entry.later("forget_cart", timedelta(days=21), checkout=number)
+
+
+def return_to_cart(entry: Entry) -> None:
+    """Somebody completes the checkout they had left."""
+    checkout = entry.data["checkout"]
+    if entry.person.open_checkout != checkout:
+        return
+    rows = entry.db.execute(
+        "select product_id, quantity from shop_checkout_lines where checkout_id = ? order by id", (checkout,)
+    ).fetchall()
+    by_id = {product.id: product for product in entry.sim.products}
+    buy(entry, [(by_id[row["product_id"]], row["quantity"]) for row in rows], entry.at, checkout=checkout)
+
+
+def forget_cart(entry: Entry) -> None:
+    if entry.person.open_checkout == entry.data["checkout"]:
+        entry.person.open_checkout = None
+
+
+# ------------------------------------------------------------------------------------ orders
+
+
+def buy(
+    entry: Entry, basket: Basket, at: datetime, code: str | None = None, checkout: int | None = None
+) -> None:
+    """An order, paid and soon shipped; some are cancelled, some goods come back."""
+    person, rng, sim = entry.person, entry.rng, entry.sim
+    if code is None and rng.random() < 0.12:
+        code = "WELCOME10" if person.purchases == 0 else rng.choice(("TEATIME15", "COMEBACK20"))
+    order_id = _write_order(entry, basket, at, code)
+    if person.open_checkout is not None and checkout in (None, person.open_checkout):
+        sim.db.execute(
+            "update shop_checkouts set completed_at = ?, updated_at = ? where id = ?",
+            (iso(at), iso(at), person.open_checkout),
+        )
+        person.open_checkout = None
+    person.purchases += 1
+    person.last_purchase_at = iso(at)
+    person.favourites = list(dict.fromkeys([*(product.id for product, _ in basket), *person.favourites]))[:12]
+    if person.customer_id is not None:
+        sim.db.execute("update shop_customers set updated_at = ? where id = ?", (iso(at), person.customer_id))
+    chance = rng.random()
+    if chance < 0.02:
+        entry.later("cancel", timedelta(hours=rng.uniform(1, 20)), order=order_id)
+        return
+    entry.some_day("ship", rng.uniform(0.5, 2.5), order=order_id)
+    if chance < 0.09:
+        entry.some_day("refund", rng.uniform(6, 24), order=order_id)
+
+
+def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -> int:
+    person, rng, sim = entry.person, entry.rng, entry.sim
+    order_id = sim.next_id("order", 5_500_000_000_001)
+    percent = DISCOUNTS.get(code or "", 0)
+    gross = discounts = Decimal("0.00")
+    for product, quantity in basket:
+        amount = product.price * quantity
+        discount = (amount * percent / 100).quantize(CENT, ROUND_HALF_UP)
+        gross, discounts = gross + amount, discounts + discount
+        entry.db.execute(
+            "insert into shop_order_lines values (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+            (sim.next_id("order_line", 6_600_000_000_001), order_id, product.id, product.sku,
+             product.title, quantity, quantity, str(product.price), str(discount)),
+        )  # fmt: skip
+    subtotal = gross - discounts
+    shipping = Decimal("0.00") if subtotal >= FREE_SHIPPING_FROM else SHIPPING
+    total = subtotal + shipping
+    tax = (total * 19 / 119).quantize(CENT, ROUND_HALF_UP)
+    test = rng.random() < 0.004
+    pending = rng.random() < 0.03
+    moment = iso(at + timedelta(seconds=rng.randrange(60, 240)))
+    entry.db.execute(
+        "insert into shop_orders values (?, ?, ?, ?, ?, ?, ?, null, ?, 'EUR', ?, ?, ?, ?, ?, '0.00', ?, ?, ?, ?)",
+        (order_id, f"#{sim.next_id('order_name', 1001)}", person.customer_id, person.email, moment, moment, moment,
+         int(test), str(subtotal), str(discounts), str(shipping), str(tax), str(total), code or "",
+         "PENDING" if pending else "PAID", "UNFULFILLED", "staff-test" if test else ""),
+    )  # fmt: skip
+    if pending:
+        entry.some_day("pay", rng.uniform(1, 4), order=order_id)
+    return order_id
+
+
+def pay(entry: Entry) -> None:
+    entry.db.execute(
+        "update shop_orders set financial_status = 'PAID', updated_at = ?"
+        " where id = ? and financial_status = 'PENDING'",
+        (iso(entry.at), entry.data["order"]),
+    )
+
+
+def ship(entry: Entry) -> None:
+    entry.db.execute(
+        "update shop_orders set fulfillment_status = 'FULFILLED', updated_at = ? where id = ? and cancelled_at is null",
+        (iso(entry.at), entry.data["order"]),
+    )
+
+
+def cancel(entry: Entry) -> None:
+    """The customer thinks better of it: everything is paid back, shipping too."""
+    order = _order(entry)
+    give_back(
+        entry, order, {row["id"]: row["quantity"] for row in _lines(entry)}, "Order cancelled", whole=True
+    )
+    entry.db.execute("update shop_orders set cancelled_at = ? where id = ?", (iso(entry.at), order["id"]))
+
+
+def refund(entry: Entry) -> None:
+    """Goods come back: often one line or a part of one, sometimes all."""
+    lines = _lines(entry)
+    if entry.rng.random() < 0.35:
+        returned = {row["id"]: row["quantity"] for row in lines}
+    else:
+        line = entry.rng.choice(lines)
+        returned = {line["id"]: entry.rng.randint(1, line["quantity"])}
+    give_back(
+        entry, _order(entry), returned, entry.rng.choice(("Damaged in transit", "Not as expected", None))
+    )
+
+
+def give_back(
+    entry: Entry, order: Any, returned: dict[int, int], note: str | None, whole: bool = False
+) -> None:
+    """Record a refund of so many pieces of each line and correct the order."""
+    refund_id = entry.sim.next_id("refund", 4_400_000_000_001)
+    amount = Decimal("0.00")
+    for line in _lines(entry):
+        quantity = returned.get(line["id"], 0)
+        if quantity == 0:
+            continue
+        paid = Decimal(line["unit_price"]) * line["quantity"] - Decimal(line["discount"])
+        share = (paid * quantity / line["quantity"]).quantize(CENT, ROUND_HALF_UP)
+        amount += share
+        entry.db.execute(
+            "insert into shop_refund_lines values (?, ?, ?, ?, ?)",
+            (
+                entry.sim.next_id("refund_line", 4_500_000_000_001),
+                refund_id,
+                line["id"],
+                quantity,
+                str(share),
+            ),
+        )
+        entry.db.execute(
+            "update shop_order_lines set current_quantity = current_quantity - ? where id = ?",
+            (quantity, line["id"]),
+        )
+    if whole:
+        amount = Decimal(order["total"])
+    now = iso(entry.at)
+    entry.db.execute(
+        "insert into shop_refunds values (?, ?, ?, ?, ?, ?)",
+        (refund_id, order["id"], now, now, str(amount), note),
+    )
+    status = "REFUNDED" if amount >= Decimal(order["subtotal"]) else "PARTIALLY_REFUNDED"
+    entry.db.execute(
+        "update shop_orders set refunded = ?, financial_status = ?, updated_at = ? where id = ?",
+        (str(amount), status, now, order["id"]),
+    )
+
+
+def _order(entry: Entry) -> Any:
+    return entry.db.execute("select * from shop_orders where id = ?", (entry.data["order"],)).fetchone()
+
+
+def _lines(entry: Entry) -> list[Any]:
+    return entry.db.execute(
+        "select * from shop_order_lines where order_id = ? order by id", (entry.data["order"],)
+    ).fetchall()
+
+
+HANDLERS = {
+    "visit": visit,
+    "passers_by": passers_by,
+    "return_to_cart": return_to_cart,
+    "forget_cart": forget_cart,
+    "pay": pay,
+    "ship": ship,
+    "cancel": cancel,
+    "refund": refund,
+}
