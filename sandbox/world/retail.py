@@ -39,7 +39,7 @@ select
     Description as title,
     Quantity as quantity,
     cast(UnitPrice as decimal(18, 3)) as price,
-    min_at as at,
+    min_at as moment,
     CustomerID as customer,
     Country as country,
     InvoiceNo like 'C%' as is_cancellation
@@ -50,12 +50,12 @@ from (
 
 create temp table product as
 select row_number() over (order by sku) as product_id, sku,
-    coalesce(max_by(title, at) filter (where title is not null and price > 0), max(title), sku) as title,
-    coalesce(median(price) filter (where price > 0), 0) as price, min(at) as created_at
+    coalesce(max_by(title, moment) filter (where title is not null and price > 0), max(title), sku) as title,
+    coalesce(median(price) filter (where price > 0), 0) as price, min(moment) as created_at
 from line group by sku;
 
 create temp table invoice as
-select invoice, min(at) as at, min(customer) as customer, min(country) as country, sum(quantity * price) as total,
+select invoice, min(moment) as moment, min(customer) as customer, min(country) as country, sum(quantity * price) as total,
     bool_or(is_cancellation) as is_cancellation
 from line group by invoice;
 
@@ -64,40 +64,40 @@ create temp table origin as
 select c.line_id, s.invoice, s.line_id as order_line_id
 from line c
 asof join (
-    select distinct on (coalesce(customer, 0), sku, at) coalesce(customer, 0) as who, sku, at, invoice, line_id
-    from line where not is_cancellation and quantity > 0 order by coalesce(customer, 0), sku, at, line_id
-) s on s.who = coalesce(c.customer, 0) and s.sku = c.sku and c.at >= s.at
+    select distinct on (coalesce(customer, 0), sku, moment) coalesce(customer, 0) as who, sku, moment, invoice, line_id
+    from line where not is_cancellation and quantity > 0 order by coalesce(customer, 0), sku, moment, line_id
+) s on s.who = coalesce(c.customer, 0) and s.sku = c.sku and c.moment >= s.moment
 where c.is_cancellation;
 
 -- A refund belongs to one order: where most of its lines come from, else the customer's latest earlier one.
 create temp table refund as
 with voted as (
-    select c.invoice, o.invoice as order_invoice, count(*) as votes, max(s.at) as at
+    select c.invoice, o.invoice as order_invoice, count(*) as votes, max(s.moment) as moment
     from line c join origin o using (line_id) join invoice s on s.invoice = o.invoice
     group by c.invoice, o.invoice
 ), chosen as (
     select invoice, order_invoice from voted
-    qualify row_number() over (partition by invoice order by votes desc, at desc, order_invoice) = 1
+    qualify row_number() over (partition by invoice order by votes desc, moment desc, order_invoice) = 1
 ), latest as (
     select c.invoice, s.invoice as order_invoice
     from invoice c
     asof join (
-        select distinct on (coalesce(customer, 0), at) coalesce(customer, 0) as who, at, invoice
-        from invoice where not is_cancellation order by coalesce(customer, 0), at, invoice
-    ) s on s.who = coalesce(c.customer, 0) and c.at >= s.at
+        select distinct on (coalesce(customer, 0), moment) coalesce(customer, 0) as who, moment, invoice
+        from invoice where not is_cancellation order by coalesce(customer, 0), moment, invoice
+    ) s on s.who = coalesce(c.customer, 0) and c.moment >= s.moment
     where c.is_cancellation
 )
-select c.invoice, row_number() over (order by c.at, c.invoice) as refund_id, c.at, c.customer, c.country,
+select c.invoice, row_number() over (order by c.moment, c.invoice) as refund_id, c.moment, c.customer, c.country,
     c.total, coalesce(chosen.order_invoice, latest.order_invoice) as order_invoice
 from invoice c
 left join chosen using (invoice) left join latest using (invoice)
 where c.is_cancellation;
 
 create temp table shop_order as
-select row_number() over (order by at, name) as order_id, * from (
-    select invoice as name, at, customer, country, total, '' as tags from invoice where not is_cancellation
+select row_number() over (order by moment, name) as order_id, * from (
+    select invoice as name, moment, customer, country, total, '' as tags from invoice where not is_cancellation
     union all
-    select 'R' || invoice, at, customer, country, 0, 'cancellation-only' from refund where order_invoice is null
+    select 'R' || invoice, moment, customer, country, 0, 'cancellation-only' from refund where order_invoice is null
 );
 create or replace temp table refund as
 select refund.* exclude (order_invoice), shop_order.order_id from refund
@@ -139,18 +139,18 @@ from product order by product_id
 CUSTOMERS = f"""
 select {CUSTOMER} + customer, null, 'Customer ' || customer, 'customer' || customer || '@example.com', 1,
     'NOT_SUBSCRIBED', null, null, null, 'en', null, null, null, min(code), '',
-    strftime(min(at), '{ISO}'), strftime(max(at), '{ISO}')
+    strftime(min(moment), '{ISO}'), strftime(max(moment), '{ISO}')
 from invoice left join country on country.name = invoice.country where customer is not null
 group by customer order by customer
 """
 
 ORDERS = f"""
 with money as (
-    select order_id, sum(total) as total, max(at) as at from refund group by order_id
+    select order_id, sum(total) as total, max(moment) as moment from refund group by order_id
 )
 select {ORDER} + o.order_id, o.name, {CUSTOMER} + o.customer,
     case when o.customer is null then null else 'customer' || o.customer || '@example.com' end,
-    strftime(o.at, '{ISO}'), strftime(o.at, '{ISO}'), strftime(greatest(o.at, m.at), '{ISO}'), null, 0, 'GBP',
+    strftime(o.moment, '{ISO}'), strftime(o.moment, '{ISO}'), strftime(greatest(o.moment, m.moment), '{ISO}'), null, 0, 'GBP',
     cast(o.total as varchar), '0.00', '0.00', '0.00', cast(o.total as varchar),
     cast(coalesce(-m.total, 0) as varchar), '',
     case when m.total is null then 'PAID' when -m.total >= o.total then 'REFUNDED' else 'PARTIALLY_REFUNDED' end,
@@ -173,7 +173,7 @@ order by 1
 """
 
 REFUNDS = f"""
-select {REFUND} + refund_id, {ORDER} + order_id, strftime(at, '{ISO}'), strftime(at, '{ISO}'),
+select {REFUND} + refund_id, {ORDER} + order_id, strftime(moment, '{ISO}'), strftime(moment, '{ISO}'),
     cast(-total as varchar), invoice
 from refund order by refund_id
 """
