@@ -86,7 +86,14 @@ def _send_one(
     ledger: Ledger, transport: Transport, templates: Templates, links: Links, claimed: Claimed
 ) -> Verdict:
     try:
-        rendered = templates.render(claimed.template, claimed.language, claimed.item_count, transport.sender)
+        rendered = templates.render(
+            claimed.template,
+            claimed.language,
+            claimed.item_count,
+            transport.sender,
+            claimed.flow,
+            claimed.step,
+        )
     except TemplateError as error:
         batches.answer(ledger, claimed, Verdict(BatchState.PLANNED, error=str(error)))
         raise DeliveryError(f"{claimed.flow}/{claimed.step}: {error}") from error

@@ -30,21 +30,30 @@ class DeliveryError(Exception):
 
 @dataclass(frozen=True)
 class From:
-    """Who writes: from the connection's extra `from_email`, `from_name`, `reply_to`, `postal_address`."""
+    """Who writes. `shop_url` is where a mail's general links lead."""
 
     email: str
     name: str
     postal_address: str
+    shop_url: str
     reply_to: str | None = None
 
     @classmethod
     def of(cls, connection: Connection) -> From:
-        """Raises ValueError that names the missing field."""
+        """From a connection's extra: `from_email`, `from_name`, `postal_address`, and if it has them
+        `shop_url` (default: the domain of from_email) and `reply_to`.
+
+        Raises ValueError that names the missing field.
+        """
         extra = connection.extra or {}
         for name in ("from_email", "from_name", "postal_address"):
             if not extra.get(name):
                 raise ValueError(f"connection {connection.conn_id!r}: extra needs {name!r}")
-        return cls(extra["from_email"], extra["from_name"], extra["postal_address"], extra.get("reply_to"))
+        email = extra["from_email"]
+        shop_url = extra.get("shop_url") or f"https://{email.rpartition('@')[2]}"
+        return cls(
+            email, extra["from_name"], extra["postal_address"], shop_url.rstrip("/"), extra.get("reply_to")
+        )
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ def refuse_to_leave(host: str) -> None:
     A neighbour is a name without a dot, as the services of a compose file have.
     """
     name = (urlsplit(host).hostname or "") if "://" in host else host
-    if _is_local(name) or os.environ.get(PRODUCTION_SWITCH) == "yes":
+    if is_local(name) or os.environ.get(PRODUCTION_SWITCH) == "yes":
         return
     raise SendingDisabled(
         f"no message leaves this machine: {name!r} is a public host and {PRODUCTION_SWITCH} is not 'yes'. "
@@ -152,7 +161,8 @@ def refuse_to_leave(host: str) -> None:
     )
 
 
-def _is_local(name: str) -> bool:
+def is_local(name: str) -> bool:
+    """Whether a host's name is this machine or a name without a dot."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
