@@ -91,7 +91,7 @@ def run_sandbox(home: Path, **options: Any) -> Iterator[Sandbox]:
             ]
     home.mkdir(parents=True, exist_ok=True)
     with (home / "log.txt").open("w+") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own module
+        process = subprocess.Popen(  # ruff: ignore[subprocess-without-shell-equals-true] - our own module
             command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True
         )
         try:

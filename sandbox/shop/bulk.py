@@ -72,7 +72,7 @@ def _fragments(document: ast.DocumentNode) -> dict[str, Any]:
 
 
 def _arguments(node: FieldNode) -> dict[str, Any]:
-    values = {argument.name.value: argument.value for argument in node.arguments}
+    values = {argument.name.value: argument.value for argument in node.arguments or ()}
     return {name: getattr(value, "value", None) for name, value in values.items()}
 
 
@@ -260,7 +260,7 @@ class Operations:
         from sandbox.shop.engine import document
 
         parsed, _ = document(query)
-        assert parsed is not None, "a query is checked before it becomes an operation"  # noqa: S101
+        assert parsed is not None, "a query is checked before it becomes an operation"  # ruff: ignore[assert]
         plan = Plan(parsed)
         self.folder.mkdir(exist_ok=True)
         draft = self.file(operation_id).with_suffix(".draft")

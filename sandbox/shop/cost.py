@@ -18,7 +18,6 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLObjectType,
     GraphQLSchema,
-    InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -125,7 +124,7 @@ class Coster:
                     yield 1 + self._selection(selected.selection_set, kind, item)
 
     def _size(self, node: FieldNode) -> int:
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             if argument.name.value in {"first", "last"}:
                 if isinstance(argument.value, IntValueNode):
                     return int(argument.value.value)

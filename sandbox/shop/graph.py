@@ -70,10 +70,11 @@ class Row:
 
     def one(self, kind: str, column: str) -> Row | None:
         """The row of `kind` that a column points at."""
-        if column not in self.group.loaded:
+        name = f"{column} -> {kind}"
+        if name not in self.group.loaded:
             keys = {row[column] for row in self.group.rows} - {None}
-            self.group.loaded[column] = {row["id"]: row for row in by_key(self.context, kind, "id", keys)}
-        return self.group.loaded[column].get(self[column])
+            self.group.loaded[name] = {row["id"]: row for row in by_key(self.context, kind, "id", keys)}
+        return self.group.loaded[name].get(self[column])
 
     def many(self, kind: str, column: str, where: str = "1") -> list[Row]:
         """The rows of `kind` whose column points here, in the order of their ids."""

@@ -12,11 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-try:
-    from sandbox.mail import reactions
-    from sandbox.mail.reactions import Temperament
-except ImportError:
-    reactions = None
+from sandbox.mail import reactions
+from sandbox.mail.reactions import Temperament
 from sandbox.store import Store, iso
 from sandbox.world.people import Person
 from sandbox.world.shopping import buy, choose, fill_cart, product_gid, return_to_cart
@@ -47,9 +44,6 @@ def temperament(person: Person | None) -> Temperament:
 
 def plan(simulation: Simulation, now: datetime, until: datetime) -> None:
     """Ask the mail provider who reacts until then, and put it on the agenda."""
-
-    if reactions is None:
-        return
 
     def of_address(address: str) -> Temperament:
         owner = simulation.taken.owner(address)

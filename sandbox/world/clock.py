@@ -7,6 +7,7 @@ that transaction and carried out after it, again if it was cut off.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
@@ -19,11 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import store as state
-
-try:
-    from sandbox.mail import webhook as mail_webhook
-except ImportError:
-    mail_webhook = None
+from sandbox.mail import webhook as mail_webhook
 from sandbox.store import Store, iso, parse
 from sandbox.world import answers, catalogue, register, retail, sales, shopping
 from sandbox.world.simulation import Simulation
@@ -112,7 +109,7 @@ def advance(store: Store, until: datetime, site_inbox: Path | None, webhook: str
         happened = _live(store, until)
         files = deliver_site_events(store, site_inbox)
         opted_out = answers.opt_out(store)
-        posted = mail_webhook.deliver_due(store, webhook, store.now()) if webhook and mail_webhook else {}
+        posted = _post_mail_events(store, webhook) if webhook else {}
         return {
             "now": iso(store.now()),
             "happened": happened,
@@ -162,6 +159,11 @@ def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | Non
     state.put(db, "now", end)
 
 
+def _post_mail_events(store: Store, webhook: str) -> dict[str, int]:
+    with contextlib.closing(store.connect()) as db:  # commits as it goes: not in a transaction
+        return mail_webhook.deliver_due(db, webhook, store.now())
+
+
 def _compact(moment: datetime) -> str:
     return moment.strftime("%Y%m%dT%H%M%S")
 
@@ -204,7 +206,7 @@ def report(store: Store) -> dict[str, Any]:
     """The world's clock and how much there is of everything."""
     with store.read() as db:
         counts = {
-            name: db.execute(f"select count(*) from {source}").fetchone()[0]  # noqa: S608 - our own table names
+            name: db.execute(f"select count(*) from {source}").fetchone()[0]  # ruff: ignore[hardcoded-sql-expression] - our own table names
             for name, source in COUNTED.items()
         }
         return {
