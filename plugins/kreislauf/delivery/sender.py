@@ -59,16 +59,20 @@ def send(
     links: Links,
     *,
     cap: FrequencyCap | None = None,
+    as_of: datetime | None = None,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> SendResult:
     """Send every planned batch of a flow's step. `owner` names the run and try, for the record.
 
+    With `as_of`, the circuit's clock, messages that expired while they waited (a pause, an outage) are
+    skipped. `cap` is asked again for every message. Hands over to nobody twice.
+
     Raises DeliveryError when sending cannot go on (a refused key, an unreachable provider, a broken
     template): the batch at hand is planned again, and a later call sends it.
     """
     result = SendResult(swept=batches.sweep(ledger, clock()))
-    while claimed := batches.claim(ledger, flow, step, owner, clock(), cap):
+    while claimed := batches.claim(ledger, flow, step, owner, clock(), cap, as_of):
         result.batches += 1
         result.skipped.update(claimed.skipped)
         if not claimed.messages:

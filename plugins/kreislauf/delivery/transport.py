@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -108,8 +109,8 @@ class Answer:
     error: str | None = None
     """Without addresses: it is stored, logged and shown."""
     rejected: dict[str, str] = field(default_factory=dict)
-    in_doubt: frozenset[str] = frozenset()
-    unsent: frozenset[str] = frozenset()
+    in_doubt: AbstractSet[str] = frozenset()
+    unsent: AbstractSet[str] = frozenset()
     retry_at: datetime | None = None
 
 

@@ -44,13 +44,20 @@ class Claimed:
 
 
 def claim(
-    ledger: Ledger, flow: str, step: str, owner: str, now: datetime, cap: FrequencyCap | None = None
+    ledger: Ledger,
+    flow: str,
+    step: str,
+    owner: str,
+    now: datetime,
+    cap: FrequencyCap | None = None,
+    as_of: datetime | None = None,
 ) -> Claimed | None:
     """Claim the oldest planned batch of a step; None if there is none, or the kill switch is set.
 
     In the same transaction everything is asked again that may have changed since planning:
-    suppression, revoked consent, the frequency cap. Messages that fail are `skipped` for good.
-    A batch of which nothing is left is closed at once.
+    suppression, revoked consent, the frequency cap, and (if `as_of`, the circuit's clock, is given)
+    whether the message has expired. Messages that fail are `skipped` for good. A batch of which
+    nothing is left is closed at once.
     """
     with ledger.write() as connection:
         if cap:
@@ -58,7 +65,7 @@ def claim(
         row = connection.execute(_claim_one(flow, step, owner, now)).first()
         if row is None:
             return None
-        skipped = _skip(connection, row, cap, now)
+        skipped = _skip(connection, row, cap, as_of, now)
         messages = _messages(connection, row.id)
         if not messages:
             reason = "no message was left: all were skipped at the claim"
@@ -191,21 +198,27 @@ def _claim_one(flow: str, step: str, owner: str, now: datetime) -> Any:
     )
 
 
-def _skip(connection: Connection, row: Any, cap: FrequencyCap | None, now: datetime) -> Counter[str]:
+def _skip(
+    connection: Connection, row: Any, cap: FrequencyCap | None, as_of: datetime | None, now: datetime
+) -> Counter[str]:
     skipped: Counter[str] = Counter()
     mine = (message.c.batch_id == row.id, message.c.outcome.is_(None))
     stops = {
         Reason.SUPPRESSED: is_suppressed(message.c.address, message.c.contact_id),
         Reason.NO_CONSENT: is_revoked_since(message.c.address, message.c.contact_id, message.c.planned_at),
     }
-    if cap:
-        too_many = _over_the_cap(connection, row, cap)
-        stops[Reason.FREQUENCY_CAP] = message.c.message_key.in_(too_many)
-    for reason, is_stopped in stops.items():
+    if as_of:
+        stops[Reason.EXPIRED] = message.c.expires_at < as_of
+
+    def skip(reason: Reason, is_stopped: Any) -> None:
         values = {"outcome": Outcome.SKIPPED.value, "outcome_reason": reason.value, "updated_at": now}
-        found = connection.execute(update(message).where(*mine, is_stopped).values(values)).rowcount
-        if found:
+        if found := connection.execute(update(message).where(*mine, is_stopped).values(values)).rowcount:
             skipped[reason.value] += found
+
+    for reason, is_stopped in stops.items():
+        skip(reason, is_stopped)
+    if cap and (too_many := _over_the_cap(connection, row, cap)):
+        skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
     return skipped
 
 
@@ -254,7 +267,7 @@ def _split(
     columns = [column for column in batch.c if column.name not in {"id", "size", "state", "updated_at"}]
     source = connection.execute(select(*columns).where(batch.c.id == claimed.id)).mappings().one()
     values = {**source, "id": secrets.token_hex(16), "size": len(keys), "state": state.value}
-    values |= {"error": verdict.error, "updated_at": now}
+    values |= {"error": verdict.error, "not_before": verdict.not_before, "updated_at": now}
     connection.execute(insert(batch).values(values))
     moved = update(message).where(message.c.message_key.in_(keys))
     connection.execute(moved.values(batch_id=values["id"], updated_at=now))

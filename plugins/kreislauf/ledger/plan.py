@@ -80,7 +80,7 @@ def plan(
         batches,
     )
 
-    copied = ["contact_id", "occurrence_id", "address", "merge"]
+    copied = ["contact_id", "occurrence_id", "address", "merge", "expires_at"]
     messages = select(
         _random_key(connection),
         batch_id,

@@ -244,6 +244,7 @@ message = Table(
     Column("merge", JSON, nullable=False),
     Column("outcome", String(16), comment="null: what became of its batch"),
     Column("outcome_reason", String(250)),
+    Column("expires_at", Moment, comment="not sent after this moment of the circuit's clock"),
     Column("planned_as_of", Moment, nullable=False),
     Column("planned_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False, index=True),

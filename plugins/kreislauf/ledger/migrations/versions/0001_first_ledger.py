@@ -186,6 +186,7 @@ def upgrade() -> None:
         sa.Column("merge", sa.JSON(), nullable=False),
         sa.Column("outcome", sa.String(16)),
         sa.Column("outcome_reason", sa.String(250)),
+        sa.Column("expires_at", sa.DateTime()),
         sa.Column("planned_as_of", sa.DateTime(), nullable=False),
         sa.Column("planned_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
