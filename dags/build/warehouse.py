@@ -1,0 +1,104 @@
+"""Builds the warehouse beside the published one, audits it, and publishes it with one switch.
+
+**When.** After every extraction (`raw.shop`, `raw.crm`, `raw.engagement`), one build at a time. The build
+looks from the latest moment its extractions announce, or from the Param `as_of`.
+
+**Touches.** Reads the landing zone. Writes a new build into the warehouse and removes old ones, but never
+one that was replaced less than an hour ago. One task a file of `include/sql/`, joined as the SQL reads.
+
+**When it is red.** Nothing was published: readers keep the last build, and flows do not send while an audit
+stands failed.
+
+- *A table is red*: its log names the error, its "Rendered Templates" show the statement. Mend the SQL file
+  (`make sql file=segments/lapsed_buyers` tries it) and clear the task.
+- *An audit is red*: its log names table, rule, count and sample keys; "Data Docs" show every rule. Mend the
+  data or the rule (`plugins/kreislauf/quality/expectations/`) and trigger the DAG again.
+
+**To run it again** trigger it. With the same `as_of` and the same extractions it gives the same tables.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, Param, TaskGroup, get_current_context, task
+
+from kreislauf.assets import PUBLISHED, RAW_CRM, RAW_ENGAGEMENT, RAW_SHOP
+from kreislauf.warehouse.models import load_models
+from kreislauf.warehouse.operator import AuditTables, BuildTable, as_of_of_run
+
+MODELS = load_models(Path(__file__).parents[2] / "include" / "sql")
+LAYERS = list(dict.fromkeys(model.layer for model in MODELS.values()))
+
+
+@task
+def begin() -> dict[str, str]:
+    """Open a new build."""
+    from kreislauf import hooks
+
+    build = hooks.warehouse().begin_build(as_of_of_run(get_current_context()))
+    return {"build_id": build.build_id, "as_of": build.as_of.isoformat().replace("+00:00", "Z")}
+
+
+@task
+def load_raw(begun: dict[str, str]) -> dict[str, int]:
+    """Make what the landing zone holds the build's raw tables."""
+    from kreislauf import hooks
+
+    engine = hooks.warehouse()
+    return engine.load_raw(engine.build(begun["build_id"]), hooks.landing().manifests())
+
+
+@task(outlets=[PUBLISHED])
+def publish(begun: dict[str, str], *, outlet_events: Any = None) -> dict[str, int]:
+    """Switch readers to the build, and remove the oldest ones."""
+    from kreislauf import hooks
+    from kreislauf.quality.audit import drop_docs
+
+    engine = hooks.warehouse()
+    engine.publish(engine.build(begun["build_id"]))
+    outlet_events[PUBLISHED].extra = begun
+    drop_docs(engine.drop_old())
+    return engine.build(begun["build_id"]).tables
+
+
+with DAG(
+    dag_id="build_warehouse",
+    description=__doc__.splitlines()[0],
+    doc_md=__doc__,
+    schedule=(RAW_SHOP | RAW_CRM | RAW_ENGAGEMENT),
+    catchup=False,
+    max_active_runs=1,
+    tags=["build"],
+    default_args={
+        "owner": "data", "retries": 1, "retry_delay": timedelta(seconds=10), "pool": "warehouse",
+    },
+    params={
+        "as_of": Param(
+            None, type=["null", "string"], format="date-time", title="As of",
+            description="Look from this moment (ISO 8601) instead of from the latest extraction.",
+        )
+    },
+) as dag:  # fmt: skip
+    begun = begin()
+    loaded = load_raw(begun)
+    tables: dict[str, BuildTable] = {}
+    for layer in LAYERS:
+        with TaskGroup(layer, prefix_group_id=True):
+            for model in (m for m in MODELS.values() if m.layer == layer):
+                table = BuildTable(task_id=model.name.partition(".")[2], model=model)
+                reads = [tables[name] for name in model.depends_on if name in tables]
+                (reads or loaded) >> table
+                tables[model.name] = table
+
+    audits = []
+    for name, layers in {
+        "staging": ["staging"], "core": ["core"], "marts": [x for x in LAYERS if x not in ("staging", "core")],
+    }.items():  # fmt: skip
+        audited = [model for model in MODELS.values() if model.layer in layers]
+        audit = AuditTables(task_id=f"audit_{name}", audit=name, models=audited)
+        [tables[model.name] for model in audited] >> audit
+        audits.append(audit)
+    audits >> publish(begun)

@@ -1,0 +1,172 @@
+"""Audits a build: SQL counts what breaks a rule, Great Expectations judges the counts and reports.
+
+All rules of a table are counted in one query by the engine, so that no rows leave it and every
+engine is audited alike; Great Expectations sees one row with a column for each rule.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kreislauf.quality.checks import COLLAPSE_FROM_ROWS, Check, checks_for
+from kreislauf.warehouse.engines.base import BuildInfo, Engine
+from kreislauf.warehouse.models import Model
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A rule that was broken, how often, and keys of some rows that broke it. Reads as a sentence."""
+
+    check: Check
+    count: int
+    keys: tuple[str, ...]
+    detail: str = ""
+
+    def __str__(self) -> str:
+        found = self.detail or f"{self.count} {'row' if self.count == 1 else 'rows'}"
+        keys = f"; for example {', '.join(self.keys)}" if self.keys else ""
+        return f"{self.check.title}: broken by {found}{keys}"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """How many rules were checked, and the broken ones that only warn."""
+
+    rules: int
+    warnings: list[Breach] = field(default_factory=list)
+
+
+class AuditFailed(Exception):
+    """The build breaks rules and must not be published."""
+
+    def __init__(self, build: BuildInfo, breaches: Sequence[Breach], docs: Path):
+        self.breaches = list(breaches)
+        more = f" and {len(breaches) - 1} more" if len(breaches) > 1 else ""
+        first = breaches[0]
+        self.headline = f"{first.check.title}: broken by {first.detail or first.count}{more}"
+        listed = "\n".join(f"  {breach}" for breach in breaches)
+        super().__init__(
+            f"build {build.build_id} breaks {len(breaches)} of its rules and is not published:\n{listed}\n"
+            f"All rules and counts: {docs / 'index.html'}. Mend the data, the SQL of the table, or the rule "
+            "(plugins/kreislauf/quality/expectations/), then run build_warehouse again."
+        )
+
+
+def audit(engine: Engine, build: BuildInfo, models: Iterable[Model], docs: Path) -> AuditReport:
+    """Checks the models' tables of a build and writes Data Docs into a folder.
+
+    Raises:
+        AuditFailed: a rule of severity error is broken. The Data Docs are written then too.
+    """
+    checks = checks_for(models, build.as_of)
+    counts = count_breaches(engine, build, checks)
+    passed = _judge(checks, counts, docs)
+    breaches = [
+        Breach(check, counts[check.title], *_evidence(engine, build, check))
+        for check in checks
+        if not passed[check.title]
+    ]
+    errors = [breach for breach in breaches if breach.check.severity == "error"]
+    if errors:
+        raise AuditFailed(build, errors, docs)
+    return AuditReport(len(checks), breaches)
+
+
+def count_breaches(engine: Engine, build: BuildInfo, checks: Sequence[Check]) -> dict[str, int]:
+    """Breaches by the check's title: one query a table."""
+    counts = {check.title: int(_collapsed(engine, build, check) is not None) for check in checks if not check.count}
+    by_table: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.count:
+            by_table.setdefault(check.table, []).append(check)
+    for mine in by_table.values():
+        columns = ", ".join(f"{check.count} as c{i}" for i, check in enumerate(mine))
+        [row] = engine.query(f"select {columns}", build_id=build.build_id)
+        counts |= {check.title: row[f"c{i}"] for i, check in enumerate(mine)}
+    return counts
+
+
+def docs_folder(build_id: str) -> Path:
+    """Where the Data Docs of a build are: `<KREISLAUF_HOME>/data_docs/<build_id>`."""
+    home = os.environ.get("KREISLAUF_HOME") or Path(__file__).parents[3] / "var"
+    return Path(home) / "data_docs" / build_id
+
+
+def drop_docs(build_ids: Iterable[str]) -> None:
+    """Remove the Data Docs of builds that are gone."""
+    for build_id in build_ids:
+        shutil.rmtree(docs_folder(build_id), ignore_errors=True)
+
+
+def _collapsed(engine: Engine, build: BuildInfo, check: Check) -> str | None:
+    """What a table shrank from and to, if it shrank too far. A look into the past may be smaller."""
+    published = engine.published()
+    if published is None or build.as_of < published.as_of or check.keep is None:
+        return None
+    before, now = published.tables.get(check.table, 0), engine.build(build.build_id).tables.get(check.table, 0)
+    if before < COLLAPSE_FROM_ROWS or now >= before * check.keep:
+        return None
+    return f"a fall from {before} rows in the published build to {now}"
+
+
+def _evidence(engine: Engine, build: BuildInfo, check: Check) -> tuple[tuple[str, ...], str]:
+    """Keys of some breaching rows, without addresses; or in words what happened."""
+    if check.sample is None:
+        return (), _collapsed(engine, build, check) or ""
+    rows = engine.query(check.sample, build_id=build.build_id)
+    return tuple(" / ".join(_shown(column, value) for column, value in row.items()) for row in rows), ""
+
+
+def _shown(column: str, value: Any) -> str:
+    return f"({column} not shown)" if column == "email" or "@" in str(value) else str(value)
+
+
+def _judge(checks: Sequence[Check], counts: dict[str, int], docs: Path) -> dict[str, bool]:
+    """Great Expectations' verdict on each check, by its title."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+    import pandas
+    from great_expectations.expectations import ExpectColumnValuesToBeBetween
+
+    frame: pandas.DataFrame = pandas.DataFrame({title: [count] for title, count in counts.items()})
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    name = docs.name
+    batch = context.data_sources.add_pandas("warehouse").add_dataframe_asset(name)
+    suite = context.suites.add(gx.ExpectationSuite(name=name))
+    for check in checks:
+        suite.add_expectation(
+            ExpectColumnValuesToBeBetween(
+                column=check.title, min_value=0, max_value=0,
+                severity="critical" if check.severity == "error" else "warning",
+                notes=f"Number of rows that break the rule “{check.rule}”.",
+            )
+        )  # fmt: skip
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(
+            name=name, suite=suite, data=batch.add_batch_definition_whole_dataframe(docs.parent.name)
+        )
+    )
+    for site in context.get_site_names():
+        context.delete_data_docs_site(site)
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
+    context.add_data_docs_site(
+        site_name=name,
+        site_config={
+            "class_name": "SiteBuilder", "store_backend": store, "show_how_to_buttons": False,
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )  # fmt: skip
+    results = definition.run(batch_parameters={"dataframe": frame}).results
+    context.build_data_docs()
+    return {result.expectation_config.kwargs["column"]: bool(result.success) for result in results}

@@ -1,0 +1,104 @@
+"""The build's two operators, and what a run of it looks from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from kreislauf.quality.links import DataDocsLink
+from kreislauf.warehouse.models import Model
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+
+def as_of_of_run(context: Context) -> datetime:
+    """The moment a build looks from: the Param `as_of`, else the latest of the assets' events, else
+    the run's start. Aware, UTC.
+    """
+    chosen = context["params"].get("as_of")
+    if chosen:
+        moment = datetime.fromisoformat(chosen)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    events = [event for found in _events(context) for event in found]
+    announced = [datetime.fromisoformat(event.extra["as_of"]) for event in events if "as_of" in event.extra]
+    return max(announced, default=context["dag_run"].run_after).astimezone(UTC)
+
+
+def _events(context: Context) -> Iterable[Any]:
+    events: Mapping[Any, Any] = context.get("triggering_asset_events") or {}
+    return events.values()
+
+
+class BuildTable(BaseOperator):
+    """Writes one table of the build from its SQL file.
+
+    The DAG holds the file's text, so an edit makes a new version of the DAG; "Rendered Templates"
+    shows the statement as the engine got it.
+    """
+
+    template_fields = ("sql",)
+    template_fields_renderers = {"sql": "sql"}  # ruff: ignore[mutable-class-default] - as Airflow declares it
+    ui_color = "#e8f0ea"
+
+    def __init__(self, *, model: Model, **kwargs: Any) -> None:
+        super().__init__(
+            doc_md=f"{model.sentence}\n\nOwner: {model.owner}. One row for each `{', '.join(model.grain)}`.\n\n"
+            f"Reads {', '.join(f'`{table}`' for table in model.depends_on) or 'nothing'}.",
+            **kwargs,
+        )
+        self.model = model
+        self.sql = model.sql
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        from kreislauf import hooks
+
+        begun = context["ti"].xcom_pull(task_ids="begin")
+        as_of = datetime.fromisoformat(begun["as_of"])
+        self.sql = self.model.compile(hooks.warehouse().dialect, as_of)
+
+    def execute(self, context: Context) -> int:
+        """Rows written."""
+        from kreislauf import hooks
+
+        engine = hooks.warehouse()
+        build = engine.build(context["ti"].xcom_pull(task_ids="begin")["build_id"])
+        rows = engine.create_table(build, self.model.name, self.sql)
+        self.log.info("%s: %s rows", self.model.name, rows)
+        return rows
+
+
+class AuditTables(BaseOperator):
+    """Audits tables of the build; when one breaks a rule, the build is not published."""
+
+    operator_extra_links = (DataDocsLink(),)
+    ui_color = "#f3ecd8"
+
+    def __init__(self, *, audit: str, models: list[Model], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.audit = audit
+        self.models = models
+        self.docs: str | None = None
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """How many rules were checked, and how many of those that only warn were broken."""
+        from kreislauf import hooks
+        from kreislauf.quality.audit import AuditFailed, audit, docs_folder
+
+        engine = hooks.warehouse()
+        build = engine.build(context["ti"].xcom_pull(task_ids="begin")["build_id"])
+        self.docs = f"{build.build_id}/{self.audit}/index.html"
+        try:
+            report = audit(engine, build, self.models, docs_folder(build.build_id) / self.audit)
+        except AuditFailed as error:
+            engine.block(build, error.headline)
+            # The rows will not have changed at the next try.
+            raise AirflowFailException(str(error)) from error
+        for warning in report.warnings:
+            self.log.warning("%s", warning)
+        return {"rules": report.rules, "warnings": len(report.warnings)}
