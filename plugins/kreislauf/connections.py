@@ -47,7 +47,9 @@ class Connection:
         """
         variable = f"AIRFLOW_CONN_{conn_id.upper()}"
         if not (text := os.environ.get(variable)):
-            raise LookupError(f"connection {conn_id!r} is not set: the variable {variable} is missing or empty")
+            raise LookupError(
+                f"connection {conn_id!r} is not set: the variable {variable} is missing or empty"
+            )
         try:
             found = json.loads(text)
         except json.JSONDecodeError as error:

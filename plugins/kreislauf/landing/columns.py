@@ -1,4 +1,8 @@
-"""The SQL that turns JSON documents into typed columns, made from the declarations of a stream."""
+"""The SQL that turns JSON documents into typed columns, made from the declarations of a stream.
+
+Table and column names and paths come from streams.py, never from data.
+"""
+# ruff: file-ignore[hardcoded-sql-expression]
 
 from __future__ import annotations
 
@@ -53,7 +57,7 @@ def fault_sql(stream: Stream) -> str:
 
 
 def presence_sql(paths: list[str]) -> str:
-    """One row, a boolean for each path: does some record have it, or has none an object to hold it?"""
+    """One row, a boolean a path: does some record have it, or has none an object to hold it?"""
     tests = [
         f"coalesce(bool_or(kind[{place}] is not null), false) "
         f"or not coalesce(bool_or(holder[{place}] = 'OBJECT'), false)"
@@ -63,7 +67,9 @@ def presence_sql(paths: list[str]) -> str:
     return f"""
         select {", ".join(tests)}
         from (
-            select json_type(document, {_list(paths)}) as kind, json_type(document, {_list(holders)}) as holder
+            select
+                json_type(document, {_list(paths)}) as kind,
+                json_type(document, {_list(holders)}) as holder
             from records
             where damage is null
         )
@@ -130,27 +136,28 @@ def _cast(wanted: str, text: str) -> str:
         case "VARCHAR":
             return text
         case "BIGINT":
-            return f"case when regexp_full_match({text}, '[+-]?[0-9]+([.]0+)?') then try_cast({text} as bigint) end"
+            return f"case when {_matches(text, '[+-]?[0-9]+([.]0+)?')} then try_cast({text} as bigint) end"
         case "DECIMAL(18,2)":
-            return (
-                f"case when regexp_full_match({text}, '[+-]?[0-9]*[.]?[0-9]+([eE][+-]?[0-9]+)?') "
-                f"then try_cast({text} as decimal(18,2)) end"
-            )
+            number = "[+-]?[0-9]*[.]?[0-9]+([eE][+-]?[0-9]+)?"
+            return f"case when {_matches(text, number)} then try_cast({text} as decimal(18,2)) end"
         case "BOOLEAN":
             return f"case lower({text}) when 'true' then true when 'false' then false end"
         case "TIMESTAMP":
-            return f"case when {text} like '____-__-__%' then try_cast({text} as timestamptz) at time zone 'UTC' end"
+            moment = f"try_cast({text} as timestamptz) at time zone 'UTC'"
+            return f"case when {text} like '____-__-__%' then {moment} end"
         case "DATE":
             return f"case when {text} like '____-__-__' then try_cast({text} as date) end"
         case "EPOCH":
             return (
-                f"case when regexp_full_match({text}, '[0-9]{{1,11}}([.][0-9]+)?') "
+                f"case when {_matches(text, '[0-9]{1,11}([.][0-9]+)?')} "
                 f"then make_timestamp(cast(cast({text} as decimal(18,6)) * 1000000 as bigint)) end"
             )
         case "MILLIS":
-            return f"case when regexp_full_match({text}, '[0-9]{{1,14}}') then make_timestamp(cast({text} as bigint) * 1000) end"
+            millis = f"make_timestamp(cast({text} as bigint) * 1000)"
+            return f"case when {_matches(text, '[0-9]{1,14}')} then {millis} end"
         case "JSON_LIST":
-            return f"nullif(array_to_string(json_extract_string(try_cast({text} as json), '$[*]'), ';'), '')"
+            elements = f"json_extract_string(try_cast({text} as json), '$[*]')"
+            return f"nullif(array_to_string({elements}, ';'), '')"
     raise ValueError(f"{wanted!r} is not a column type; see kreislauf.sources.streams.Column")
 
 
@@ -175,6 +182,10 @@ def _fault(table: str, name: str, column: Column, text: str, kind: str) -> str:
 
 def _list(paths: list[str]) -> str:
     return "[" + ", ".join(_literal(path) for path in paths) + "]"
+
+
+def _matches(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, '{pattern}')"
 
 
 def _literal(text: str) -> str:

@@ -4,6 +4,7 @@ A record is loaded whole or not at all. One with a value that does not fit its c
 a required one, goes to quarantine with the reason; the reasons name table, column and wanted type,
 never the value. Lines are read in chunks, so memory does not grow with the amount.
 """
+# ruff: file-ignore[hardcoded-sql-expression]
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,8 +40,7 @@ class LandingZone:
 
     def manifests(self, source: str | None = None, stream: str | None = None) -> list[Manifest]:
         """All committed extractions, of one source or stream if named, sorted by run."""
-        pattern = f"{source or '*'}/{stream or '*'}/dt=*/run=*/{MANIFEST_NAME}"
-        found = [_read(path) for path in self.root.glob(pattern)]
+        found = [_read(path) for path in self._files(source or "*", stream or "*", MANIFEST_NAME)]
         return sorted(found, key=lambda manifest: (manifest.run, manifest.source, manifest.stream))
 
     def latest(self, source: str, stream: str) -> Iterator[Manifest]:
@@ -51,6 +50,13 @@ class LandingZone:
                 path = run / MANIFEST_NAME
                 if path.exists():
                     yield _read(path)
+
+    def unmarked(self, source: str, stream: str, mark: str) -> list[Manifest]:
+        """The committed extractions of a stream without a file `mark` in their folder, sorted by run."""
+        names = (MANIFEST_NAME, mark)
+        found = {name: {path.parent for path in self._files(source, stream, name)} for name in names}
+        folders = found[MANIFEST_NAME] - found[mark]
+        return [_read(folder / MANIFEST_NAME) for folder in sorted(folders, key=lambda folder: folder.name)]
 
     def begin(self, source: str, stream: str, as_of: datetime) -> Run:
         """A new run of a stream, in a folder of its own. Cleans away abandoned ones."""
@@ -65,6 +71,9 @@ class LandingZone:
     def inbox(self, name: str) -> Any:
         """The inbox folder of that name; it need not exist yet."""
         return self.root / "inbox" / name
+
+    def _files(self, source: str, stream: str, name: str) -> Iterator[Any]:
+        return self.root.glob(f"{source}/{stream}/dt=*/run=*/{name}")
 
     def _clean(self, source: str, stream: str) -> None:
         """Remove what killed runs left behind. Only the last days are looked at: runs clean up daily."""
@@ -100,7 +109,7 @@ def write_manifest(manifest: Manifest) -> None:
 
 
 @contextmanager
-def new_file(path: Any) -> Iterator[BinaryIO]:
+def new_file(path: Any) -> Generator[BinaryIO]:
     """A file that appears under its name only when it is complete, and is then on the disk."""
     if not isinstance(path, Path):
         with path.open("wb") as file:

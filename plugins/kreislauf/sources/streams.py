@@ -253,6 +253,20 @@ SHOP_CHECKOUTS = Stream(
 
 # ----------------------------------------------------------------------------------------- CRM
 
+HUBSPOT_ALWAYS = frozenset(
+    {
+        "archivedAt",
+        "url",
+        "objectWriteTraceId",
+        "properties.hs_object_id",
+        "properties.createdate",
+        "properties.lastmodifieddate",
+        "properties.hs_createdate",
+        "properties.hs_lastmodifieddate",
+    }
+)
+"""What HubSpot sends with every object, asked for or not; the columns are read from its twins at the top."""
+
 CRM_CONTACTS = Stream(
     "crm",
     "contacts",
@@ -283,6 +297,7 @@ CRM_CONTACTS = Stream(
             }
         )
     },
+    known=HUBSPOT_ALWAYS,
 )
 
 CRM_COMPANIES = Stream(
@@ -304,6 +319,7 @@ CRM_COMPANIES = Stream(
             }
         )
     },
+    known=HUBSPOT_ALWAYS,
 )
 
 CRM_DEALS = Stream(
@@ -334,6 +350,7 @@ CRM_DEALS = Stream(
             explode="$.associations.contacts.results",
         ),
     },
+    known=HUBSPOT_ALWAYS,
 )
 
 CRM_OWNERS = Stream(
@@ -352,6 +369,7 @@ CRM_OWNERS = Stream(
         )
     },
     snapshot=True,
+    known=frozenset({"createdAt", "type", "userId", "userIdIncludingInactive", "teams"}),
 )
 
 CRM_NOTES = Stream(
@@ -378,6 +396,7 @@ CRM_NOTES = Stream(
             explode="$.associations.contacts.results",
         ),
     },
+    known=HUBSPOT_ALWAYS,
 )
 
 # ---------------------------------------------------------------------- site, mail, own ledger
@@ -389,7 +408,7 @@ SITE_EVENTS = Stream(
         # type: page_view, product_view, cart_add, search, content_download, form_submit
         "site_events": Table(
             {
-                "event_id": key(),
+                "event_id": key("$.event_id"),
                 "occurred_at": moment("$.occurred_at", required=True),
                 "event_type": Column("$.type", required=True),
                 "visitor_id": text("$.visitor_id"),
@@ -433,7 +452,10 @@ MAIL_EVENTS = Stream(
     },
     sparse=True,
     known=frozenset(
-        {"useragent", "ip", "smtp-id", "category", "attempt", "response", "tls", "sg_content_type"}
+        {
+            *("useragent", "ip", "smtp-id", "category", "attempt", "response", "tls", "sg_content_type"),
+            *("asm_group_id", "bounce_classification", "pool", "sg_template_id", "sg_template_name"),
+        }
     ),
 )
 

@@ -1,0 +1,56 @@
+"""Pulls contacts, companies, deals, owners and notes from the CRM.
+
+**When.** Every night at 01:30 UTC. The first run lists everything; later ones search for what has changed.
+Archived records, and with them merged ones, are listed each time.
+
+**Touches** the CRM's API (read only, connection `crm`) and the landing zone. `announce` then tells
+`build_warehouse` that there is something new.
+
+**Rerun.** Clear any task, or trigger a run: a window that was landed is not read again. To read again from
+an earlier moment, trigger with "Read again since"; versions of a record that are there twice count once.
+
+**When a task is red**
+
+- *Unauthorized*: the log names the connection. Mend its password (the key) or its scopes, clear the task.
+- *Throttled*, *Unavailable*: the CRM is slow, down, or its daily quota is used up. The task tries again by
+  itself; clear it later.
+- *BadAnswer*: the CRM has changed. The log says what it answered.
+- *LandingZoneFull*: make room where the log says. Nothing half written was kept.
+
+If one stream fails nothing is announced: the warehouse waits for complete data.
+
+**When a log warns** of fields that are not declared or missing: a property was renamed or deleted. Decide in
+`plugins/kreislauf/sources/streams.py`, then replay (`python -m kreislauf.landing.replay --help`).
+Records that do not fit lie in `quarantine.parquet` beside the run's manifest, with the reason.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, chain
+
+from kreislauf.assets import RAW_CRM
+from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, pull
+from kreislauf.sources import streams
+
+with DAG(
+    "ingest_crm",
+    description=__doc__.partition("\n")[0],
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("30 1 * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    tags=["ingest"],
+    default_args=DEFAULTS,
+    params=PARAMS,
+):
+    chain(
+        [
+            pull(streams.CRM_CONTACTS, "crm_api"),
+            pull(streams.CRM_COMPANIES, "crm_api"),
+            pull(streams.CRM_DEALS, "crm_api"),
+            pull(streams.CRM_OWNERS, "crm_api"),
+            pull(streams.CRM_NOTES, "crm_api"),
+        ],
+        announce(RAW_CRM),
+    )

@@ -1,0 +1,105 @@
+"""What the ingest DAGs share: a task a stream, and the announcement at the end.
+
+Besides `kreislauf.hooks` and `kreislauf.flow.dag` the only file of the package that knows Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
+
+from kreislauf.landing.manifest import iso
+from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavailable
+from kreislauf.sources.streams import Stream
+
+DEFAULTS = {"owner": "data", "retries": 3, "retry_delay": timedelta(minutes=1)}
+
+# Inside a task, requests are tried again for minutes already; these are the tries after that.
+RETRIES = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(Unauthorized, RetryAction.FAIL, reason="refused: mend the connection first"),
+        RetryRule(BadAnswer, RetryAction.FAIL, reason="the source has changed: asking again gives the same"),
+        RetryRule(Throttled, RetryAction.RETRY, retry_delay=timedelta(minutes=10), reason="throttled"),
+        RetryRule(Unavailable, RetryAction.RETRY, retry_delay=timedelta(minutes=2), reason="no answer"),
+    ]
+)
+
+PARAMS = {
+    "as_of": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="As of",
+        description="Read what changed before this moment. Empty: the start of the run.",
+    ),
+    "since": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="Read again since",
+        description="Also read again what changed since this moment. Empty: since the last run.",
+    ),
+}
+
+
+def pull(stream: Stream, pool: str = "default_pool") -> Any:
+    """The task that lands one window of a stream. It returns counts."""
+
+    @task(
+        task_id=f"pull_{stream.source}_{stream.name}" if stream.name == "events" else f"pull_{stream.name}",
+        pool=pool,
+        retry_policy=RETRIES,
+        multiple_outputs=False,
+    )
+    def pull_stream(**context: Any) -> dict[str, Any]:
+        from kreislauf import hooks
+        from kreislauf.landing.extract import extract
+
+        since = context["params"]["since"]
+        manifest = extract(
+            hooks.source(stream),
+            stream,
+            hooks.landing(),
+            as_of(context),
+            parse_moment(since) if since else None,
+        )
+        return {
+            "records": manifest.rows,
+            "rows": {name: table["rows"] for name, table in manifest.tables.items()},
+            "quarantined": manifest.quarantined,
+            "unknown_fields": manifest.unknown_fields,
+            "missing_fields": manifest.missing_fields,
+            "until": iso(manifest.window.until),
+        }
+
+    return pull_stream()
+
+
+def announce(asset: Asset) -> Any:
+    """The last task: one asset event a run, with the moment the data reaches to."""
+
+    @task(outlets=[asset])
+    def announce(**context: Any) -> str:
+        moment = str(iso(as_of(context)))
+        context["outlet_events"][asset].extra = {"as_of": moment}
+        return moment
+
+    return announce()
+
+
+def as_of(context: Mapping[str, Any]) -> datetime:
+    """The end of the run's window, whole seconds: the Param, else the start of the run."""
+    if given := context["params"]["as_of"]:
+        return parse_moment(given)
+    run = context["dag_run"]
+    return (run.start_date or run.run_after).astimezone(UTC).replace(microsecond=0)
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment of the form; without a zone it is meant as UTC."""
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).replace(microsecond=0)
