@@ -43,6 +43,14 @@ positions as (
     select 10 as position
 ),
 
+merges as (
+    select
+        crm_contact_id,
+        merged_ids
+    from crm_contacts
+    where merged_ids is not null
+),
+
 records as (
     select
         'shop' as source,
@@ -112,15 +120,14 @@ links as (
     select
         survivors.record_number,
         merged.record_number as linked_number
-    from crm_contacts
-    inner join positions on split_part(crm_contacts.merged_ids, ';', positions.position) <> ''
+    from merges
+    inner join positions on split_part(merges.merged_ids, ';', positions.position) <> ''
     inner join ranked as survivors
-        on survivors.source = 'crm' and crm_contacts.crm_contact_id = survivors.source_id
+        on survivors.source = 'crm' and merges.crm_contact_id = survivors.source_id
     inner join ranked as merged
         on
             merged.source = 'crm'
-            and trim(split_part(crm_contacts.merged_ids, ';', positions.position))
-            = merged.source_id
+            and trim(split_part(merges.merged_ids, ';', positions.position)) = merged.source_id
 ),
 
 edges as (

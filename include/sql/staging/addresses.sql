@@ -35,6 +35,15 @@ site_events as (
     from staging.site_events
 ),
 
+further_addresses as (
+    select
+        crm_contact_id,
+        additional_emails,
+        seen_at
+    from crm_contacts
+    where additional_emails is not null
+),
+
 positions as (
     -- The CRM lists further addresses in one field; ten of them are read.
     select 1 as position
@@ -75,12 +84,14 @@ seen as (
     union all
     select
         'crm' as source,
-        crm_contacts.crm_contact_id as source_id,
-        lower(trim(split_part(crm_contacts.additional_emails, ';', positions.position))) as email,
-        crm_contacts.seen_at
-    from crm_contacts
+        further_addresses.crm_contact_id as source_id,
+        lower(
+            trim(split_part(further_addresses.additional_emails, ';', positions.position))
+        ) as email,
+        further_addresses.seen_at
+    from further_addresses
     inner join positions
-        on split_part(crm_contacts.additional_emails, ';', positions.position) <> ''
+        on split_part(further_addresses.additional_emails, ';', positions.position) <> ''
     union all
     select
         'mail' as source,

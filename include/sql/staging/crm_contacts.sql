@@ -64,7 +64,9 @@ select
     nullif(trim(latest.city), '') as city,
     case
         when latest.country_name in ('de', 'germany', 'deutschland') then 'DE'
-        when latest.country_name in ('at', 'austria', 'österreich', 'oesterreich') then 'AT'
+        -- lower('Ö') is not the same on every engine.
+        when latest.country_name in ('at', 'austria') then 'AT'
+        when latest.country_name like '%sterreich' then 'AT'
         when latest.country_name in ('ch', 'switzerland', 'schweiz', 'suisse') then 'CH'
         when latest.country_name in ('li', 'liechtenstein') then 'LI'
         when latest.country_name in ('gb', 'uk', 'united kingdom', 'great britain') then 'GB'

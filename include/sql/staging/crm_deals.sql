@@ -28,9 +28,9 @@ select
     currency,
     -- On an open deal the CRM's close date is a forecast, and may lie ahead.
     case
-        when lower(deal_stage) not in ('closedwon', 'closedlost') then null
-        when closed_at < {{ as_of }} then closed_at
-        else updated_at
+        when lower(deal_stage) in ('closedwon', 'closedlost') and closed_at < {{ as_of }}
+            then closed_at
+        when lower(deal_stage) in ('closedwon', 'closedlost') then updated_at
     end as closed_at,
     nullif(owner_id, '') as owner_id,
     _run,
