@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Store:
         return _connect(self.path)
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Generator[sqlite3.Connection]:
         """A connection whose queries all see the same moment of the store."""
         db = self.connect()
         try:
@@ -60,7 +60,7 @@ class Store:
             db.close()
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Generator[sqlite3.Connection]:
         """A connection in a write transaction: committed at the end, rolled back on an exception."""
         db = self.connect()
         try:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +75,7 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def run_sandbox(home: Path, **options: Any) -> Iterator[Sandbox]:
+def run_sandbox(home: Path, **options: Any) -> Generator[Sandbox]:
     """A sandbox in a process of its own on a free port, ended afterwards.
 
     Options are those of `python -m sandbox` with underscores: contacts=60, days=90,

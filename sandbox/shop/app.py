@@ -153,7 +153,8 @@ async def _fields(request: Request) -> dict[str, Any]:
 def _page(title: str, body: str) -> str:
     title = html.escape(title)
     style = "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}"
-    return f"<!doctype html><meta charset=utf-8><title>{title}</title><style>{style}</style><h1>{title}</h1>{body}"
+    head = f"<!doctype html><meta charset=utf-8><title>{title}</title><style>{style}</style>"
+    return f"{head}<h1>{title}</h1>{body}"
 
 
 def create_app(store: Store, client_id: str, client_secret: str, **options: Any) -> Starlette:

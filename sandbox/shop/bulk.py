@@ -227,7 +227,8 @@ class Operations:
 
     def cancel(self, db: sqlite3.Connection, operation_id: int) -> None:
         db.execute(
-            "update shop_bulk_operations set status = 'CANCELED' where id = ? and status in ('CREATED', 'RUNNING')",
+            "update shop_bulk_operations set status = 'CANCELED'"
+            " where id = ? and status in ('CREATED', 'RUNNING')",
             (operation_id,),
         )
 
@@ -248,7 +249,8 @@ class Operations:
     def _next(self) -> tuple[int, str] | None:
         with self.store.read() as db:
             row = db.execute(
-                "select id, query from shop_bulk_operations where status in ('CREATED', 'RUNNING') order by id limit 1"
+                "select id, query from shop_bulk_operations"
+                " where status in ('CREATED', 'RUNNING') order by id limit 1"
             ).fetchone()
         if row is None:
             return None
@@ -281,8 +283,8 @@ class Operations:
         size = self.file(operation_id).stat().st_size if status == "COMPLETED" else None
         with self.store.write() as db:
             db.execute(
-                "update shop_bulk_operations set status = ?, error_code = ?, completed_at = ?, object_count = ?,"
-                " root_object_count = ?, file_size = ? where id = ? and status = 'RUNNING'",
+                "update shop_bulk_operations set status = ?, error_code = ?, completed_at = ?,"
+                " object_count = ?, root_object_count = ?, file_size = ? where id = ? and status = 'RUNNING'",
                 (
                     status,
                     error_code,
@@ -302,7 +304,7 @@ def root_rows(context: Context, plan: Plan) -> Iterator[Row]:
     last = 0
     while True:
         data = context.db.execute(
-            f"select * from {TABLES[root.kind]} where id > ? and ({found.sql}) order by id limit ?",
+            f"select * from {TABLES[root.kind]} where id > ? and ({found.sql}) order by id limit ?",  # ruff: ignore[hardcoded-sql-expression]
             [last, *found.values, BATCH],
         ).fetchall()
         if not data:

@@ -116,7 +116,8 @@ def by_key(context: Context, kind: str, column: str, keys: set[Any], where: str 
         chunk = ordered[start : start + CHUNK]
         marks = ", ".join("?" * len(chunk))
         found += context.db.execute(
-            f"select * from {TABLES[kind]} where {column} in ({marks}) and {where} order by id", chunk
+            f"select * from {TABLES[kind]} where {column} in ({marks}) and {where} order by id",  # ruff: ignore[hardcoded-sql-expression]
+            chunk,
         ).fetchall()
     return group_of(context, kind, found)
 
@@ -247,7 +248,7 @@ def root_connection(context: Context, name: str, arguments: dict[str, Any]) -> d
             values += [value, row_id]
     direction = "desc" if descending != from_end else "asc"
     data = context.db.execute(
-        f"select * from {TABLES[root.kind]} where {' and '.join(where)}"
+        f"select * from {TABLES[root.kind]} where {' and '.join(where)}"  # ruff: ignore[hardcoded-sql-expression] - values are bound
         f" order by {sort} {direction}, id {direction} limit ?",
         [*values, size + 1],
     ).fetchall()

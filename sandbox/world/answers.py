@@ -62,7 +62,7 @@ def plan(simulation: Simulation, now: datetime, until: datetime) -> None:
 
 
 def click(entry: Entry) -> None:
-    """A link in a mail is followed: the cart that was left is often completed, now and then something bought."""
+    """A link in a mail is followed: the cart that was left is often completed, sometimes something bought."""
     person, rng, url = entry.person, entry.rng, entry.data["url"]
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     utm = {"utm_campaign": asked.get("utm_campaign"), "utm_content": asked.get("utm_content")}
@@ -95,7 +95,8 @@ def opt_out(store: Store) -> int:
     """
     with store.read() as db:
         due = db.execute(
-            "select message_key, url from world_opt_outs where answer is null and attempts < ? and due_at <= ?",
+            "select message_key, url from world_opt_outs"
+            " where answer is null and attempts < ? and due_at <= ?",
             (OPT_OUT_ATTEMPTS, iso(store.now())),
         ).fetchall()
     done = 0

@@ -28,36 +28,41 @@ class Category:
 
 CATEGORIES = (
     Category("Black tea", True, 16, 6, 16, (
-        "Darjeeling First Flush", "Assam Mokalbari", "Ceylon Nuwara Eliya", "Earl Grey Blue", "English Breakfast",
-        "Ostfriesenmischung", "Lapsang Souchong", "Keemun Mao Feng", "Yunnan Golden Tips", "Masala Chai",
+        "Darjeeling First Flush", "Assam Mokalbari", "Ceylon Nuwara Eliya", "Earl Grey Blue",
+        "English Breakfast", "Ostfriesenmischung", "Lapsang Souchong", "Keemun Mao Feng",
+        "Yunnan Golden Tips", "Masala Chai",
     )),
     Category("Green tea", True, 14, 7, 24, (
         "Sencha Kagoshima", "Gyokuro Asahi", "Matcha Premium", "Genmaicha", "Hojicha", "Bancha",
         "Lung Ching", "Gunpowder Temple of Heaven", "Jasmine Dragon Pearls", "Kukicha",
     )),
     Category("Herbal tea", True, 14, 4, 9, (
-        "Kamille", "Pfefferminze", "Rooibos Vanille", "Fenchel-Anis-Kümmel", "Lemon Verbena", "Hibiscus & Rose Hip",
-        "Ingwer-Zitrone", "Salbei", "Abendruhe", "Alpenkräuter",
+        "Kamille", "Pfefferminze", "Rooibos Vanille", "Fenchel-Anis-Kümmel", "Lemon Verbena",
+        "Hibiscus & Rose Hip", "Ingwer-Zitrone", "Salbei", "Abendruhe", "Alpenkräuter",
     )),
     Category("Coffee", True, 18, 8, 19, (
         "Espresso Milano", "Yirgacheffe Filter", "Sumatra Mandheling", "House Blend", "Decaf Mexico",
         "Kenya AA", "Colombia Huila", "Guatemala Antigua", "Brasil Santos", "Monsooned Malabar",
     )),
     Category("Sweets", True, 14, 3, 12, (
-        "Butterspekulatius", "Dark Chocolate 70 %", "Kluntje Brown Sugar", "Shortbread Fingers", "Heather Honey",
-        "Amarettini", "Lebkuchen Elisen", "Marzipan Bar", "Salted Caramels", "Quince Jelly",
+        "Butterspekulatius", "Dark Chocolate 70 %", "Kluntje Brown Sugar", "Shortbread Fingers",
+        "Heather Honey", "Amarettini", "Lebkuchen Elisen", "Marzipan Bar", "Salted Caramels",
+        "Quince Jelly",
     )),
     Category("Teaware", False, 10, 12, 69, (
-        "Glass Teapot 1 l", "Cast Iron Teapot Arare", "Kyusu 300 ml", "Porcelain Cup Set", "Tea Strainer Fine",
-        "Matcha Whisk Chasen", "Matcha Bowl", "Tea Tin Sakura 150 g", "Tea Warmer Oak", "Travel Infuser Flask",
+        "Glass Teapot 1 l", "Cast Iron Teapot Arare", "Kyusu 300 ml", "Porcelain Cup Set",
+        "Tea Strainer Fine", "Matcha Whisk Chasen", "Matcha Bowl", "Tea Tin Sakura 150 g",
+        "Tea Warmer Oak", "Travel Infuser Flask",
     )),
     Category("Coffee gear", False, 9, 14, 189, (
-        "Hand Grinder Steel", "Pour-Over Dripper V60", "French Press 0.8 l", "Moka Pot 6 Cups", "Milk Jug 350 ml",
-        "Digital Scale 2 kg", "Gooseneck Kettle", "Filter Papers 100", "Espresso Cups, Set of 4", "Electric Grinder Pro",
+        "Hand Grinder Steel", "Pour-Over Dripper V60", "French Press 0.8 l", "Moka Pot 6 Cups",
+        "Milk Jug 350 ml", "Digital Scale 2 kg", "Gooseneck Kettle", "Filter Papers 100",
+        "Espresso Cups, Set of 4", "Electric Grinder Pro",
     )),
     Category("Gifts", False, 7, 15, 79, (
-        "Tasting Box Tea", "Tasting Box Coffee", "Advent Calendar Tea", "Gift Set Matcha", "Gift Set Sunday Morning",
-        "Gift Card 25", "Gift Card 50", "Picnic Basket", "Cold Brew Kit", "Tea Ceremony for Two",
+        "Tasting Box Tea", "Tasting Box Coffee", "Advent Calendar Tea", "Gift Set Matcha",
+        "Gift Set Sunday Morning", "Gift Card 25", "Gift Card 50", "Picnic Basket", "Cold Brew Kit",
+        "Tea Ceremony for Two",
     )),
 )  # fmt: skip
 

@@ -220,7 +220,8 @@ def report(store: Store) -> dict[str, Any]:
 def leave_cart(entry: Any) -> None:
     """Makes some known customer leave a cart now, so that even a small world has one."""
     row = entry.db.execute(
-        "select id from shop_customers where valid_format and created_at < ? order by (id * 7919 + ?) % 1009, id limit 1",
+        "select id from shop_customers where valid_format and created_at < ?"
+        " order by (id * 7919 + ?) % 1009, id limit 1",
         (iso(entry.at), entry.rng.randrange(1009)),
     ).fetchone()
     if row is not None:

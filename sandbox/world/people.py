@@ -26,7 +26,7 @@ HABITS = {
 }
 
 ROLES = {"customer": 0.55, "subscriber": 0.15, "guest": 0.08, "lead": 0.22}
-"""Where a person first turns up: with a shop account, on the newsletter form, as a guest at the till, in the CRM."""
+"""Where a person first turns up: in the shop, on the newsletter form, as a guest, in the CRM."""
 
 DOMAINS = ("example.com", "example.org", "example.net", "post.example", "mail.example", "kunde.example")
 
@@ -149,7 +149,7 @@ def draw(seed: int, number: int, free: Taken) -> Person:
     gender = rng.choice("fm")
     first = fake.first_name_female() if gender == "f" else fake.first_name_male()
     last = fake.last_name()
-    role = _pick(rng, {name: share for name, share in ROLES.items()})
+    role = _pick(rng, ROLES)
     habit = "browser" if role == "subscriber" else _pick(rng, {name: row[0] for name, row in HABITS.items()})
     if number in PROBES:
         role, habit = "customer", "regular"
@@ -186,10 +186,7 @@ def draw(seed: int, number: int, free: Taken) -> Person:
     person.email = _address(rng, person, free)
     if number not in PROBES and rng.random() < 0.015:
         person.valid = False
-        person.email = rng.choice((
-            person.email.replace("@", "."), person.email.partition("@")[0] + "@", person.email.replace("@", "@@"),
-            person.email.replace(".example", "..example").replace("@example.", "@example.."),
-        ))  # fmt: skip
+        person.email = _spoiled(rng, person.email)
     return person
 
 
@@ -226,6 +223,19 @@ def _address(rng: random.Random, person: Person, taken: Taken) -> str:
     domain = f"firma{person.company}.example" if person.company is not None else rng.choice(DOMAINS)
     email = f"{local}@{domain}"
     return email if taken.owner(email) is None else f"{local}.{person.id}@{domain}"
+
+
+def _spoiled(rng: random.Random, email: str) -> str:
+    """An address with a slip of the pen, that no mail server would take."""
+    local, _, domain = email.partition("@")
+    slips = (
+        f"{local}.{domain}",
+        f"{local}@",
+        f"{local}@@{domain}",
+        f"{local}@.{domain}",
+        f"{local} @{domain}",
+    )
+    return rng.choice(slips)
 
 
 def second_address(person: Person, taken: Taken) -> str:

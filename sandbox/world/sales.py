@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.crm import store as crm
 from sandbox.store import iso
 from sandbox.world.catalogue import CONTENTS
-from sandbox.world.people import INDUSTRIES
+from sandbox.world.people import INDUSTRIES, second_address
 from sandbox.world.shopping import site_url
 from sandbox.world.simulation import Entry
 
@@ -23,11 +23,25 @@ OWNERS = (
     ("81000004", "Jonas", "Weber"),
 )
 
+COUNTRIES = {
+    "DE": "Germany",
+    "AT": "Austria",
+    "CH": "Switzerland",
+    "GB": "United Kingdom",
+    "IE": "Ireland",
+    "US": "United States",
+    "NL": "Netherlands",
+}
+
 FUNNEL = ("lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity")
 DEAL_STAGES = (
-    "appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "decisionmakerboughtin", "contractsent",
+    "appointmentscheduled",
+    "qualifiedtobuy",
+    "presentationscheduled",
+    "decisionmakerboughtin",
+    "contractsent",
     "closedwon",
-)  # fmt: skip
+)
 
 CALLS = (
     "Call: wants an offer for {n} people.",
@@ -85,8 +99,7 @@ def _put_contact(entry: Entry, stage: str) -> None:
             "company": _company_name(person.company) if person.company is not None else None,
             "associatedcompanyid": company_id,
             "city": person.city,
-            "country": {"DE": "Germany", "AT": "Austria", "CH": "Switzerland", "GB": "United Kingdom", "IE": "Ireland",
-                        "US": "United States", "NL": "Netherlands"}[person.country],
+            "country": COUNTRIES[person.country],
             "hs_language": person.language,
             "lifecyclestage": stage,
             "hs_lead_status": "NEW" if stage == "lead" else None,
@@ -95,7 +108,7 @@ def _put_contact(entry: Entry, stage: str) -> None:
         },
         entry.at,
         entry.at,
-    )  # fmt: skip
+    )
     if company_id is not None:
         crm.associate(entry.db, "contacts", person.crm_id, "companies", company_id)
 
@@ -182,8 +195,9 @@ def qualify(entry: Entry) -> None:
 def open_deal(entry: Entry) -> None:
     person, rng = entry.person, entry.rng
     deal_id = entry.sim.next_id("deal", 410_000_000_001)
+    subject = rng.choice(("first order", "yearly supply", "gifts"))
     properties = {
-        "dealname": f"{_company_name(person.company or 0)}: {rng.choice(('first order', 'yearly supply', 'gifts'))}",
+        "dealname": f"{_company_name(person.company or 0)}: {subject}",
         "dealstage": DEAL_STAGES[0],
         "pipeline": "default",
         "amount": f"{rng.lognormvariate(7.3, 0.7):.2f}",
@@ -228,8 +242,6 @@ def enter_twice(entry: Entry) -> None:
     person, rng = entry.person, entry.rng
     if person.crm_id is None:
         return
-    from sandbox.world.people import second_address
-
     other = second_address(person, entry.sim.taken)
     entry.sim.taken.take(other, person.id)
     twin = FIRST_CONTACT_ID + 900_000_000 + person.id

@@ -100,10 +100,8 @@ def choose(person: Person, rng: random.Random, products: list[Product]) -> Baske
         again = [
             number for number in person.favourites if number in by_id and by_id[number].category.consumable
         ]
-        if again and rng.random() < 0.55:
-            number = rng.choice(again)
-        else:
-            number = rng.choices(products, weights)[0].id
+        known = again and rng.random() < 0.55
+        number = rng.choice(again) if known else rng.choices(products, weights)[0].id
         chosen[number] = chosen.get(number, 0) + rng.choices((1, 2, 3), (75, 18, 7))[0]
     return [(by_id[number], quantity) for number, quantity in chosen.items()]
 
@@ -167,9 +165,15 @@ def abandon(entry: Entry, basket: Basket, at: datetime) -> None:
     for product, quantity in basket:
         db.execute(
             "insert into shop_checkout_lines values (?, ?, ?, ?, ?, ?)",
-            (entry.sim.next_id("checkout_line", 9_400_000_000_001), number, product.id, product.title, quantity,
-             str(product.price)),
-        )  # fmt: skip
+            (
+                entry.sim.next_id("checkout_line", 9_400_000_000_001),
+                number,
+                product.id,
+                product.title,
+                quantity,
+                str(product.price),
+            ),
+        )
     person.open_checkout = number
     if entry.rng.random() < 0.18:
         entry.later("return_to_cart", timedelta(hours=entry.rng.uniform(1.5, 60)), checkout=number)
@@ -246,12 +250,30 @@ def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -
     test = rng.random() < 0.004
     pending = rng.random() < 0.03
     moment = iso(at + timedelta(seconds=rng.randrange(60, 240)))
-    entry.db.execute(
-        "insert into shop_orders values (?, ?, ?, ?, ?, ?, ?, null, ?, 'EUR', ?, ?, ?, ?, ?, '0.00', ?, ?, ?, ?)",
-        (order_id, f"#{sim.next_id('order_name', 1001)}", person.customer_id, person.email, moment, moment, moment,
-         int(test), str(subtotal), str(discounts), str(shipping), str(tax), str(total), code or "",
-         "PENDING" if pending else "PAID", "UNFULFILLED", "staff-test" if test else ""),
-    )  # fmt: skip
+    order = {
+        "id": order_id,
+        "name": f"#{sim.next_id('order_name', 1001)}",
+        "customer_id": person.customer_id,
+        "email": person.email,
+        "created_at": moment,
+        "processed_at": moment,
+        "updated_at": moment,
+        "test": int(test),
+        "currency": "EUR",
+        "subtotal": str(subtotal),
+        "discounts": str(discounts),
+        "shipping": str(shipping),
+        "tax": str(tax),
+        "total": str(total),
+        "refunded": "0.00",
+        "discount_codes": code or "",
+        "financial_status": "PENDING" if pending else "PAID",
+        "fulfillment_status": "UNFULFILLED",
+        "tags": "staff-test" if test else "",
+    }
+    names = ", ".join(order)
+    marks = ", ".join(f":{name}" for name in order)
+    entry.db.execute(f"insert into shop_orders ({names}) values ({marks})", order)  # ruff: ignore[hardcoded-sql-expression] - names from above
     if pending:
         entry.some_day("pay", rng.uniform(1, 4), order=order_id)
     return order_id
@@ -267,7 +289,8 @@ def pay(entry: Entry) -> None:
 
 def ship(entry: Entry) -> None:
     entry.db.execute(
-        "update shop_orders set fulfillment_status = 'FULFILLED', updated_at = ? where id = ? and cancelled_at is null",
+        "update shop_orders set fulfillment_status = 'FULFILLED', updated_at = ?"
+        " where id = ? and cancelled_at is null",
         (iso(entry.at), entry.data["order"]),
     )
 

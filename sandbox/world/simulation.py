@@ -155,8 +155,24 @@ class Simulation:
 
 
 NOBODY = Person(
-    id=0, role="nobody", habit="browser", language="de", country="DE", first_name=None, last_name=None, gender="f",
-    email="", valid=False, address1="", zip="", city="", phone=None, interval=1, purchases_at_most=0, restless=0,
-    newsletter=None, in_crm=False,
-)  # fmt: skip
+    id=0,
+    role="nobody",
+    habit="browser",
+    language="de",
+    country="DE",
+    first_name=None,
+    last_name=None,
+    gender="f",
+    email="",
+    valid=False,
+    address1="",
+    zip="",
+    city="",
+    phone=None,
+    interval=1,
+    purchases_at_most=0,
+    restless=0,
+    newsletter=None,
+    in_crm=False,
+)
 """Whom entries belong to that are nobody's: the arrival of the next person, the passers-by."""
