@@ -1,0 +1,58 @@
+"""A published build with the rows a test needs, in the columns that the real SQL files give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from kreislauf.flow.model import INCLUDE
+from kreislauf.warehouse.engines import BuildInfo, Engine
+from kreislauf.warehouse.models import load_models
+from kreislauf.warehouse.schema import Schema
+
+READ_BY_FLOWS = ("conditions", "triggers", "segments", "cleanup")
+"""Layers whose tables exist in such a build in any case, empty where no rows are given."""
+
+
+def publish(engine: Engine, as_of: datetime, rows: Mapping[str, list[dict[str, Any]]]) -> BuildInfo:
+    """Publish a build whose tables hold exactly `rows`; columns left out are NULL.
+
+    Raises KeyError for a table or a column that the SQL files do not give.
+    """
+    schema = _schema()
+    build = engine.begin_build(as_of)
+    tables = {"core.contacts", "core.source_freshness", *rows}
+    tables |= {name for name in schema if name.split(".")[0] in READ_BY_FLOWS}
+    for table in sorted(tables):
+        engine.create_table(build, table, _select(engine, table, rows.get(table, [])))
+    engine.publish(build)
+    return engine.build(build.build_id)
+
+
+@cache
+def _schema() -> Schema:
+    return Schema(load_models(INCLUDE / "sql"))
+
+
+def _select(engine: Engine, table: str, rows: list[dict[str, Any]]) -> str:
+    columns = _schema()[table]
+    for row in rows:
+        if unknown := set(row) - set(columns):
+            raise KeyError(f"{table} has no column {', '.join(sorted(unknown))}; it has {', '.join(columns)}")
+    selects = []
+    for row in rows or [{}]:
+        values = []
+        for name, type_ in columns.items():
+            type_ = type_.replace("DOUBLE", "DOUBLE PRECISION") if engine.dialect == "postgres" else type_
+            values.append(f'cast({_literal(row.get(name))} as {type_}) as "{name}"')
+        selects.append(f"select {', '.join(values)}{'' if rows else ' where 1 = 0'}")
+    return " union all ".join(selects)
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    text = value.isoformat(" ").removesuffix("+00:00") if isinstance(value, datetime) else str(value)
+    return "'" + text.replace("'", "''") + "'"

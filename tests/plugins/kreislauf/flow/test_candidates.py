@@ -1,0 +1,176 @@
+"""Who a step asks about, from the tables the real SQL files give, on both engines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from kreislauf.flow import Email, Flow, Test
+from kreislauf.flow.candidates import candidates, gate, occurrences
+from kreislauf.flow.decide import Gate, Run
+from kreislauf.flow.testing import publish
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAGS = Path(__file__).parents[4] / "dags"
+
+CART = Flow(
+    "cart_abandoned",
+    [
+        Email("reminder", after=Test(short="1 hour", long="4 hours")),
+        Email("last_call", after="1 day", unless="ordered", fields={"voucher_code": "BACK5"}),
+    ],
+    goal="ordered",
+)
+REMINDER, LAST_CALL = CART.resolve(DAGS / "flow" / "abandoned_cart.py")
+
+ADA = {
+    "contact_id": "shop-1",
+    "email": "ada@example.org",
+    "language": "de",
+    "first_name": "Ada",
+    "last_name": "Müller",
+    "salutation": "Frau",
+    "email_consent": "granted",
+}
+NOBODY = {"contact_id": "shop-2", "language": "en", "email_consent": "pending"}
+
+
+def cart(contact: str, occurrence: str, occurred_at: datetime) -> dict:
+    return {
+        "contact_id": contact,
+        "occurrence_id": occurrence,
+        "occurred_at": occurred_at,
+        "url": f"https://shop.example/cart/{occurrence}",
+        "total_amount": Decimal("138.90"),
+        "currency": "EUR",
+    }
+
+
+def item(occurrence: str, position: int, title: str) -> dict:
+    return {
+        "occurrence_id": occurrence,
+        "position": position,
+        "title": title,
+        "unit_amount": Decimal("24.95"),
+        "quantity": 2,
+    }
+
+
+def ask(engine, step, rows, as_of=NOON):
+    build = publish(engine, as_of, {"core.contacts": [ADA, NOBODY], **rows})
+    run = Run("run-1", build.build_id, as_of)
+    return {row["occurrence_id"]: row for rows in candidates(engine, step, run) for row in rows}
+
+
+def test_a_candidate_carries_the_person_the_cart_and_its_items(engine):
+    rows = {
+        "triggers.cart_abandoned": [cart("shop-1", "b", NOON - 2 * HOUR), cart("shop-2", "a", NOON - HOUR)],
+        "triggers.cart_abandoned_items": [item("b", 2, "Cup"), item("b", 1, "Kettle"), item("a", 1, "Lid")],
+    }
+    found = ask(engine, REMINDER, rows)
+
+    assert set(found) == {"a", "b"}
+    ada = found["b"]
+    assert (ada["address"], ada["language"], ada["has_consent"]) == ("ada@example.org", "de", True)
+    assert ada["variant"] in {"short", "long"}
+    assert ada["due_at"] == NOON - 2 * HOUR + REMINDER.delays[ada["variant"]]
+    assert ada["expires_at"] == ada["due_at"] + 2 * DAY
+    assert ada["goal_at"] is None and ada["is_condition_met"] is True
+    assert ada["item_count"] == 2
+    assert ada["merge"]["first_name"] == "Ada" and ada["merge"]["salutation"] == "Frau"
+    assert ada["merge"]["total_amount"] == "138.90"
+    assert [thing["title"] for thing in ada["merge"]["items"]] == ["Kettle", "Cup"]
+    assert ada["merge"]["items"][0]["unit_amount"] == "24.95"
+    nobody = found["a"]
+    assert nobody["address"] is None and nobody["has_consent"] is False
+    assert [thing["title"] for thing in nobody["merge"]["items"]] == ["Lid"]
+
+
+def test_the_goal_is_the_first_order_after_the_occurrence_and_not_after_as_of(engine):
+    left = NOON - 5 * HOUR
+    orders = [left - HOUR, left, left + 2 * HOUR, left + HOUR, NOON + HOUR]
+    rows = {
+        "triggers.cart_abandoned": [cart("shop-1", "a", left)],
+        "conditions.ordered": [{"contact_id": "shop-1", "occurred_at": moment} for moment in orders],
+    }
+    assert ask(engine, REMINDER, rows)["a"]["goal_at"] == left + HOUR
+    rows["conditions.ordered"] = [rows["conditions.ordered"][index] for index in (0, 1, 4)]
+    assert ask(engine, REMINDER, rows)["a"]["goal_at"] is None
+
+
+@pytest.mark.parametrize(("ordered", "is_met"), [(HOUR, False), (-6 * HOUR, True)])
+def test_unless_a_condition_became_true_since_the_trigger(engine, ordered, is_met):
+    rows = {
+        "triggers.cart_abandoned": [cart("shop-1", "a", NOON - 2 * DAY)],
+        "conditions.ordered": [{"contact_id": "shop-1", "occurred_at": NOON - 2 * DAY + ordered}],
+    }
+    found = ask(engine, LAST_CALL, rows)["a"]
+    assert found["is_condition_met"] is is_met
+    assert found["merge"]["voucher_code"] == "BACK5"
+
+
+def test_only_occurrences_within_the_horizon_up_to_as_of(engine):
+    horizon = REMINDER.horizon
+    moments = {
+        "too-old": NOON - horizon,
+        "oldest": NOON - horizon + HOUR,
+        "newest": NOON,
+        "future": NOON + HOUR,
+    }
+    rows = {"triggers.cart_abandoned": [cart("shop-1", name, at) for name, at in moments.items()]}
+    build = publish(engine, NOON, {"core.contacts": [ADA], **rows})
+    run = Run("run-1", build.build_id, NOON)
+    found = {row["occurrence_id"] for rows in candidates(engine, REMINDER, run) for row in rows}
+    assert found == {"oldest", "newest"}
+    assert occurrences(engine, REMINDER, run) == 2
+
+
+def test_a_build_that_was_named_is_read_though_another_one_is_published(parquet_engine):
+    first = publish(
+        parquet_engine, NOON, {"core.contacts": [ADA], "triggers.cart_abandoned": [cart("shop-1", "a", NOON)]}
+    )
+    publish(parquet_engine, NOON + HOUR, {"core.contacts": [ADA]})
+    assert len(list(candidates(parquet_engine, REMINDER, Run("run", first.build_id, NOON)))) == 1
+
+
+def test_the_gate_is_as_open_as_the_stalest_stream_of_the_sources(engine):
+    fresh = [("shop", "orders", NOON), ("shop", "customers", NOON - HOUR), ("crm", "contacts", NOON - DAY)]
+    rows = {
+        "core.source_freshness": [
+            {"source": source, "stream": stream, "fresh_until": until} for source, stream, until in fresh
+        ]
+    }
+    run = Run("run", publish(engine, NOON, rows).build_id, NOON)
+
+    def asked(*sources):
+        (step,) = Flow("subscribed", [Email("hello")], relies_on=sources).resolve(
+            DAGS / "flow" / "welcome.py"
+        )
+        return gate(engine, step, run)
+
+    assert asked() == Gate(None, None)
+    assert asked("shop").fresh_until == NOON - HOUR
+    assert asked("shop", "crm").fresh_until == NOON - DAY
+    assert asked("site").fresh_until < NOON - timedelta(days=365 * 1000), "nothing was ever read of it"
+    engine.block(engine.build(run.build_id), "core.orders: keys are not unique")
+    assert "keys are not unique" in asked("shop").blocked
+
+
+def test_memory_does_not_grow_with_the_candidates(parquet_engine, monkeypatch):
+    monkeypatch.setattr("kreislauf.flow.candidates.ROWS", 10)
+    carts = [cart("shop-1", f"c{number:03}", NOON - HOUR) for number in range(25)]
+    things = [item(f"c{number:03}", 1, f"Thing {number}") for number in range(0, 25, 2)]
+    build = publish(
+        parquet_engine,
+        NOON,
+        {"core.contacts": [ADA], "triggers.cart_abandoned": carts, "triggers.cart_abandoned_items": things},
+    )
+    lists = list(candidates(parquet_engine, REMINDER, Run("run", build.build_id, NOON)))
+    assert [len(rows) for rows in lists] == [10, 10, 5]
+    for number, row in enumerate(row for rows in lists for row in rows):
+        titles = [thing["title"] for thing in row["merge"].get("items", [])]
+        assert titles == ([f"Thing {number}"] if number % 2 == 0 else [])
