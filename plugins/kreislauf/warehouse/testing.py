@@ -49,11 +49,11 @@ class Case:
 
 
 class Backend(Protocol):
-    """An engine that can run one statement over given rows."""
+    """An engine that can run one statement over given rows; gives the columns' types and the rows."""
 
     dialect: str
 
-    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> list[Row]: ...
+    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> tuple[Columns, list[Row]]: ...
 
 
 def load_cases(path: Path) -> list[Case]:
@@ -98,8 +98,9 @@ def run_case(case: Case, model: Model, schema: Schema, backend: Backend) -> None
         _check_columns(f"given {table}", rows, schema[table])
         tables[table] = (schema[table], rows)
     _check_columns("expect", case.expect, schema[model.name])
-    got = backend.run(tables, model.compile(backend.dialect, case.as_of))
-    got = [{column: _plain(value) for column, value in row.items()} for row in got]
+    found, rows = backend.run(tables, model.compile(backend.dialect, case.as_of))
+    _check_types(model, schema[model.name], found, backend.dialect)
+    got = [{column: _plain(value) for column, value in row.items()} for row in rows]
     types = schema[model.name]
     wanted = [
         {column: _plain(_typed(value, types[column])) for column, value in row.items()} for row in case.expect
@@ -114,7 +115,7 @@ class DuckDBBackend:
 
     dialect = "duckdb"
 
-    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> list[Row]:
+    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> tuple[Columns, list[Row]]:
         with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("set TimeZone = 'UTC'")
             for table, (columns, rows) in tables.items():
@@ -123,8 +124,8 @@ class DuckDBBackend:
                     names, casts = _insert(row, columns, "?")
                     connection.execute(f"insert into {table} ({names}) values ({casts})", _texts(row))
             result = connection.execute(sql)
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            types = {column[0]: str(column[1]) for column in result.description}
+            return types, [dict(zip(types, row, strict=True)) for row in result.fetchall()]
 
 
 class PostgresBackend:
@@ -135,7 +136,7 @@ class PostgresBackend:
     def __init__(self, uri: str):
         self._connection = psycopg.connect(uri, autocommit=False)
 
-    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> list[Row]:
+    def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> tuple[Columns, list[Row]]:
         from kreislauf.warehouse.engines.postgres import column_definitions
 
         cursor = self._connection.cursor()
@@ -150,8 +151,8 @@ class PostgresBackend:
                     casts = casts.replace("DOUBLE)", "DOUBLE PRECISION)")
                     cursor.execute(f"insert into {table} ({names}) values ({casts})", _texts(row))
             cursor.execute(sql)
-            names = [column.name for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            types = {column.name: column.type_display for column in cursor.description}
+            return types, [dict(zip(types, row, strict=True)) for row in cursor.fetchall()]
         finally:
             self._connection.rollback()
 
@@ -170,6 +171,30 @@ def postgres_server() -> Iterator[str]:
             yield server.get_uri()
         finally:
             server.cleanup()
+
+
+_POSTGRES_TYPES = {
+    "VARCHAR": ("text", "varchar"),
+    "BIGINT": ("int8", "int4", "bigint", "integer"),
+    "INTEGER": ("int8", "int4", "bigint", "integer"),
+    "BOOLEAN": ("bool", "boolean"),
+    "DATE": ("date",),
+    "TIMESTAMP": ("timestamp", "timestamp without time zone"),
+    "DOUBLE": ("float8", "double precision"),
+}
+
+
+def _check_types(model: Model, declared: Columns, found: Columns, dialect: str) -> None:
+    """A column has one type on all engines; whole numbers may differ in width."""
+    if dialect != "postgres":
+        return
+    for column, type in declared.items():
+        allowed = _POSTGRES_TYPES.get(type, (type.replace("DECIMAL", "numeric").replace(",", ", "),))
+        if found[column].replace(",", ", ").replace(",  ", ", ") not in allowed:
+            raise CaseError(
+                f"{model.name}: {column} is {type} on DuckDB and {found[column]} on PostgreSQL; "
+                f"write cast(… as {type.lower()}) as {column} in the last SELECT"
+            )
 
 
 def _check_columns(where: str, rows: list[Row], columns: Columns) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import psycopg
+import pyarrow as pa
 import pytest
 
 from kreislauf.connections import Connection
@@ -45,7 +46,9 @@ def postgres_engine(postgres_uri: str) -> Iterator[Engine]:
     admin.execute(f"create database {database}")
     where = admin.info
     yield engine_for(
-        Connection("warehouse", "postgres", host=where.host, port=where.port, login=where.user, schema=database)
+        Connection(
+            "warehouse", "postgres", host=where.host, port=where.port, login=where.user, schema=database
+        )
     )
     admin.execute(f"drop database {database} with (force)")
     admin.close()
@@ -68,10 +71,11 @@ def land(tmp_path: Path) -> Land:
         file = folder / f"{table}.parquet"
         with duckdb.connect() as connection:
             create_table(connection, f"raw.{table}", raw_columns()[table])
-            for line, row in enumerate(rows, 1):
-                row = {"_run": run, "_line": line, "_extracted_at": datetime(2026, 1, 1)} | row
-                marks = ", ".join("?" for _ in row)
-                connection.execute(f"insert into raw.{table} ({', '.join(row)}) values ({marks})", list(row.values()))
+            lineage = {"_run": run, "_extracted_at": datetime(2026, 1, 1)}
+            landed = pa.Table.from_pylist([lineage | {"_line": i} | row for i, row in enumerate(rows, 1)])
+            if rows:
+                connection.register("landed", landed)
+                connection.execute(f"insert into raw.{table} by name select * from landed")
             connection.execute(f"copy raw.{table} to '{file}' (format parquet)")
         part = {"file": file.name, "rows": len(rows), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
         moment = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,12 @@ from kreislauf.warehouse.raw import raw_columns
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 CUSTOMERS = [
-    {"customer_id": "1", "email": "Ärger@example.org", "updated_at": datetime(2025, 1, 1), "first_name": 'a "b", c'},
+    {
+        "customer_id": "1",
+        "email": "Ärger@example.org",
+        "updated_at": datetime(2025, 1, 1),
+        "first_name": 'a "b", c',
+    },
     {"customer_id": "2", "email": None, "updated_at": datetime(2025, 1, 2), "first_name": ""},
 ]
 
@@ -45,7 +50,9 @@ def test_a_reader_that_named_its_build_is_not_disturbed_by_the_next(engine, land
     first = build_contacts(engine, [land("shop_customers", CUSTOMERS[:1], run="r1")])
     engine.publish(first)
     second = build_contacts(
-        engine, [land("shop_customers", CUSTOMERS, run="r2")], sql="select 'x' as other from raw.shop_customers"
+        engine,
+        [land("shop_customers", CUSTOMERS, run="r2")],
+        sql="select 'x' as other from raw.shop_customers",
     )
     engine.publish(second)
 
@@ -77,7 +84,9 @@ def test_raw_follows_the_manifests_when_it_is_loaded_again(engine, land):
     for manifests in ([replayed, land("shop_customers", CUSTOMERS[1:], run="r2")],) * 2:
         build = engine.begin_build(AS_OF)
         engine.load_raw(build, manifests)
-        rows = engine.query("select email from raw.shop_customers order by customer_id", build_id=build.build_id)
+        rows = engine.query(
+            "select email from raw.shop_customers order by customer_id", build_id=build.build_id
+        )
         assert [row["email"] for row in rows] == ["new@example.org", None]
 
 
@@ -86,7 +95,9 @@ def test_a_failed_table_leaves_nothing_and_says_which_it_was_without_values(engi
     engine.load_raw(build, [land("shop_customers", CUSTOMERS)])
 
     with pytest.raises(WarehouseError, match=r"core\.contacts of build") as caught:
-        engine.create_table(build, "core.contacts", "select cast(email as integer) as n from raw.shop_customers")
+        engine.create_table(
+            build, "core.contacts", "select cast(email as integer) as n from raw.shop_customers"
+        )
 
     assert "example.org" not in str(caught.value) and caught.value.__cause__ is None
     assert "core.contacts" not in engine.build(build.build_id).tables
@@ -117,12 +128,19 @@ def test_big_results_come_in_batches_and_types_are_kept(engine, land):
              cast(3 as bigint) as n, cast(0.5 as double precision) as x from core.contacts"""
     rows = [row for batch in engine.batches(sql) for row in batch.to_pylist()]
     assert rows == engine.query(sql)
-    assert rows[0]["money"] == Decimal("1.50") and rows[0]["flag"] is True and str(rows[0]["day"]) == "2026-01-01"
+    assert (
+        rows[0]["money"] == Decimal("1.50")
+        and rows[0]["flag"] is True
+        and str(rows[0]["day"]) == "2026-01-01"
+    )
 
 
 def test_an_empty_result_keeps_its_columns(engine, land):
     engine.publish(build_contacts(engine, []))
-    assert engine.arrow("select customer_id, email from core.contacts").column_names == ["customer_id", "email"]
+    assert engine.arrow("select customer_id, email from core.contacts").column_names == [
+        "customer_id",
+        "email",
+    ]
 
 
 def test_a_block_is_lifted_by_the_next_publish(engine, land):
