@@ -1,0 +1,63 @@
+"""Run the web app: `python -m kreislauf.web --port 8082`.
+
+Reads the connections `ledger`, `web` and `sendgrid` (extra `webhook_public_key`) from the environment,
+and the landing zone from KREISLAUF_LANDING or KREISLAUF_HOME.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from kreislauf.connections import Connection
+from kreislauf.delivery.links import Links
+from kreislauf.landing.zone import LandingZone
+from kreislauf.ledger.store import Ledger
+from kreislauf.web.app import create_app
+from kreislauf.web.webhook import Verifier
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m kreislauf.web", description="The public web app.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8082)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    ledger = Ledger.open(Connection.from_env("ledger"))
+    ledger.migrate()
+    web = Connection.from_env("web")
+    public_key = Connection.from_env("sendgrid").extra.get("webhook_public_key")
+    if not public_key:
+        log.warning("connection 'sendgrid' has no extra 'webhook_public_key': mail events are refused")
+    app = create_app(
+        ledger,
+        landing_zone().inbox("mail_events"),
+        Links(web.url, web.secret()),
+        Verifier(public_key) if public_key else None,
+    )
+    # The access log would hold unsubscribe links.
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
+
+
+def landing_zone() -> LandingZone:
+    """The landing zone, without Airflow."""
+    url = os.environ.get("KREISLAUF_LANDING")
+    if not url:
+        home = os.environ.get("KREISLAUF_HOME") or Path(__file__).resolve().parents[3] / "var"
+        return LandingZone(Path(home).absolute() / "landing")
+    from upath import UPath
+
+    root: Any = UPath(url)
+    return LandingZone(root)
+
+
+if __name__ == "__main__":
+    main()

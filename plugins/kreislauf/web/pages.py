@@ -1,0 +1,83 @@
+"""The pages readers see: plain, without scripts, in the language of the mail."""
+
+from __future__ import annotations
+
+from html import escape
+
+_TEXTS = {
+    "de": {
+        "ask_title": "Keine E-Mails mehr erhalten?",
+        "ask": "Ein Klick genügt. Danach schreiben wir Ihnen keine Werbung mehr.",
+        "button": "Abmelden",
+        "done_title": "Sie sind abgemeldet",
+        "done": "Wir schreiben Ihnen keine Werbung mehr. Sie müssen nichts weiter tun.",
+        "missing_title": "Diese Seite gibt es nicht",
+        "missing": "Der Link ist unvollständig oder nicht mehr gültig. "
+        "Bitte öffnen Sie ihn noch einmal direkt aus der E-Mail.",
+    },
+    "en": {
+        "ask_title": "No more mails from us?",
+        "ask": "One click is enough. After that we will send you no more advertising.",
+        "button": "Unsubscribe",
+        "done_title": "You are unsubscribed",
+        "done": "We will send you no more advertising. There is nothing else you need to do.",
+        "missing_title": "There is no such page",
+        "missing": "The link is incomplete or no longer valid. Please open it once more from the mail itself.",
+    },
+}
+
+_PAGE = """<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>
+  body {{ margin: 0; background: #f2efe9; color: #2b3a35;
+         font: 18px/1.6 -apple-system, BlinkMacSystemFont, "Segoe UI", Helvetica, Arial, sans-serif; }}
+  main {{ max-width: 30rem; margin: 12vh auto 2rem; padding: 2.5rem; background: #fff;
+         border-top: 6px solid #1d5c4a; border-radius: 10px; }}
+  h1 {{ margin: 0 0 1rem; font: 400 1.8rem/1.25 Georgia, serif; color: #14372d; }}
+  p {{ margin: 0 0 1.5rem; }}
+  button {{ padding: .8rem 2rem; border: 0; border-radius: 6px; background: #1d5c4a; color: #fff;
+           font: inherit; font-weight: 600; cursor: pointer; }}
+  button:focus-visible {{ outline: 3px solid #a8662d; outline-offset: 3px; }}
+  @media (max-width: 34rem) {{ main {{ margin: 0; border-radius: 0; min-height: 70vh; }} }}
+</style>
+</head>
+<body><main><h1>{title}</h1><p>{text}</p>{form}</main></body>
+</html>
+"""
+
+
+def ask(language: str) -> str:
+    """The page that asks, with a button that posts to its own address."""
+    button = escape(_texts(language)["button"])
+    return _page(language, "ask", f'<form method="post"><button type="submit">{button}</button></form>')
+
+
+def done(language: str) -> str:
+    """The page after the objection."""
+    return _page(language, "done")
+
+
+def missing(language: str) -> str:
+    """The page for a link that is not ours."""
+    return _page(language, "missing")
+
+
+def preferred(accept_language: str) -> str:
+    """The page's language from a browser's wish: German if it comes before English."""
+    wished = [part.split(";")[0].strip().lower()[:2] for part in accept_language.split(",")]
+    return next((language for language in wished if language in _TEXTS), "en")
+
+
+def _page(language: str, name: str, form: str = "") -> str:
+    texts = _texts(language)
+    title, text = escape(texts[f"{name}_title"]), escape(texts[name])
+    return _PAGE.format(language=language, title=title, text=text, form=form)
+
+
+def _texts(language: str) -> dict[str, str]:
+    return _TEXTS.get(language, _TEXTS["en"])
