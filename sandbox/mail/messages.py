@@ -88,13 +88,13 @@ class Link:
     index: int
 
 
-def links(message: sqlite3.Row) -> list[Link]:
-    """The links of a message's HTML in order. `message` has the request's `html` beside its own columns."""
-    substitutions = json.loads(message["substitutions"])
+def links(html: str | None, substitutions: dict[str, str]) -> list[Link]:
+    """The links of a mail in order, given the request's HTML and the message's substitutions."""
+    html = html or ""
     if any("<a" in value for value in substitutions.values()):
-        found = _hrefs(substitute(message["html"] or "", substitutions))
+        found = _hrefs(substitute(html, substitutions))
     else:  # the usual case: the template is parsed once for all its messages
-        found = [substitute(url, substitutions) for url in _hrefs(message["html"] or "")]
+        found = [substitute(url, substitutions) for url in _hrefs(html)]
     earlier: Counter[str] = Counter()
     listed = []
     for url in found:
@@ -103,20 +103,13 @@ def links(message: sqlite3.Row) -> list[Link]:
     return listed
 
 
-def unsubscribe_url(message: sqlite3.Row) -> str | None:
+def unsubscribe_url(headers: dict[str, str], choice: list[Link]) -> str | None:
     """The sender's own way out: the web address in List-Unsubscribe, else a link that says so."""
-    header = next(
-        (
-            value
-            for name, value in json.loads(message["headers"]).items()
-            if name.lower() == "list-unsubscribe"
-        ),
-        "",
-    )
+    header = next((value for name, value in headers.items() if name.lower() == "list-unsubscribe"), "")
     for part in header.split(","):
         if (url := part.strip().strip("<>")).startswith("http"):
             return url
-    return next((link.url for link in links(message) if "unsubscribe" in link.url.lower()), None)
+    return next((link.url for link in choice if "unsubscribe" in link.url.lower()), None)
 
 
 @lru_cache(maxsize=32)

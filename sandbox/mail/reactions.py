@@ -80,33 +80,33 @@ def react(
     """
     limit = int(until.timestamp())
     due = db.execute(
-        "select m.*, r.html, r.settings, r.batch_id, r.accepted_at, b.status, b.status_since"
-        " from mail_message m join mail_request r on r.id = m.request_id"
-        " left join mail_batch b on b.id = r.batch_id"
-        " where m.state = 'accepted' and m.send_at <= ? order by m.send_at, m.id",
-        (limit,),
+        "select * from mail_message where state = 'accepted' and send_at <= ? order by send_at, id", (limit,)
     ).fetchall()
+    request: sqlite3.Row | None = None
     for message in due:
-        state = _state_when_due(db, message, limit)
-        if state is None:
+        if request is None or request["id"] != message["request_id"]:
+            request = db.execute(
+                "select r.*, b.status, b.status_since from mail_request r"
+                " left join mail_batch b on b.id = r.batch_id where r.id = ?",
+                (message["request_id"],),
+            ).fetchone()
+        held = _held_back(request, message["send_at"], limit)
+        if held == "pause":
             continue
-        if state != "cancelled":
-            _Answer(db, seed, message).happen(temperament, dropped=state == "dropped")
+        state = "cancelled" if held else _Answer(db, seed, request, message).happen(temperament)
         db.execute("update mail_message set state = ? where id = ?", (state, message["id"]))
     return _visits(db, limit)
 
 
-def _state_when_due(db: sqlite3.Connection, message: sqlite3.Row, limit: int) -> str | None:
-    """What becomes of a message at its time; None while its batch is paused."""
-    if message["send_at"] > message["accepted_at"] and message["status"]:
-        in_time = message["status_since"] <= message["send_at"] - _CANCEL_SECONDS
-        if message["status"] == "cancel" and in_time:
-            return "cancelled"
-        if message["status"] == "pause" and in_time:
-            return "cancelled" if limit > message["send_at"] + _PAUSE_EXPIRES_SECONDS else None
-    group_id = json.loads(message["settings"])["asm"].get("group_id")
-    reason = suppressions.drop_reason(db, message["address"], message["send_at"], group_id)
-    return "dropped" if reason else "sent"
+def _held_back(request: sqlite3.Row, send_at: int, limit: int) -> str | None:
+    """Whether a scheduled message is cancelled or paused in time; a pause of 72 hours cancels it."""
+    if send_at <= request["accepted_at"] or not request["status"]:
+        return None
+    if request["status_since"] > send_at - _CANCEL_SECONDS:
+        return None
+    if request["status"] == "pause" and limit > send_at + _PAUSE_EXPIRES_SECONDS:
+        return "cancel"
+    return request["status"]
 
 
 def _visits(db: sqlite3.Connection, limit: int) -> list[Visit]:
@@ -132,21 +132,23 @@ def _visits(db: sqlite3.Connection, limit: int) -> list[Visit]:
 class _Answer:
     """Decides about one message and writes it down."""
 
-    def __init__(self, db: sqlite3.Connection, seed: int, message: sqlite3.Row) -> None:
+    def __init__(self, db: sqlite3.Connection, seed: int, request: sqlite3.Row, message: sqlite3.Row) -> None:
         key = message["message_key"] or f"{message['address'].lower()}|{message['subject']}"
         self.db = db
+        self.html = request["html"]
         self.message = message
         self.random = random.Random(f"{seed}|{key}")
-        self.settings = json.loads(message["settings"])
+        settings = json.loads(request["settings"])
+        self.group_id = settings["asm"].get("group_id")
+        self.tracking = settings["tracking_settings"]
         self.count = 0
 
-    def happen(self, temperament: Callable[[str], Temperament], *, dropped: bool) -> None:
+    def happen(self, temperament: Callable[[str], Temperament]) -> str:
+        """Decide everything; returns the message's state, sent or dropped."""
         at = self.message["send_at"]
-        if dropped:
-            group_id = self.settings["asm"].get("group_id")
-            reason = suppressions.drop_reason(self.db, self.message["address"], at, group_id)
+        if reason := suppressions.drop_reason(self.db, self.message["address"], at, self.group_id):
             self.event(at + self.random.randint(1, 5), "dropped", reason=reason, status="5.0.0")
-            return
+            return "dropped"
         at += self.random.randint(1, 8)
         self.event(at, "processed")
         person = temperament(self.message["address"])
@@ -156,6 +158,7 @@ class _Answer:
             self.bounce_softly(at)
         else:
             self.arrive(at + self.random.randint(1, 45), person)
+        return "sent"
 
     def bounce_hard(self, at: int) -> None:
         reason = "550 5.1.1 The email account that you tried to reach does not exist."
@@ -228,10 +231,10 @@ class _Answer:
             )
 
     def click(self, at: int) -> None:
-        own = unsubscribe_url(self.message)
+        every, own = self.ways()
         choice = [
             link
-            for link in links(self.message)
+            for link in every
             if link.url.startswith(("http://", "https://"))
             and link.url != own
             and "unsubscribe" not in link.url
@@ -256,20 +259,26 @@ class _Answer:
         )
 
     def opt_out(self, at: int) -> None:
-        own = unsubscribe_url(self.message)
-        group_id = self.settings["asm"].get("group_id")
+        _, own = self.ways()
         prefers_provider = self.random.random() < 0.2
-        if own and not (group_id and prefers_provider):
+        if own and not (self.group_id and prefers_provider):
             self.visit(at, "opt_out", own)
-        elif group_id:
-            self.event(at, "group_unsubscribe", useragent=_BROWSERS[0], ip=self.ip(), asm_group_id=group_id)
-            suppressions.add(self.db, suppressions.group_list(group_id), self.message["address"], at)
+        elif self.group_id:
+            self.event(
+                at, "group_unsubscribe", useragent=_BROWSERS[0], ip=self.ip(), asm_group_id=self.group_id
+            )
+            suppressions.add(self.db, suppressions.group_list(self.group_id), self.message["address"], at)
         elif self.is_on("subscription_tracking", default=False):
             self.event(at, "unsubscribe")
             suppressions.add(self.db, "unsubscribes", self.message["address"], at)
 
     def is_on(self, tracking: str, default: bool = True) -> bool:
-        return self.settings["tracking_settings"].get(tracking, {}).get("enable", default)
+        return self.tracking.get(tracking, {}).get("enable", default)
+
+    def ways(self) -> tuple[list[Link], str | None]:
+        """The mail's links, and the sender's own way out of further mails."""
+        every = links(self.html, json.loads(self.message["substitutions"]))
+        return every, unsubscribe_url(json.loads(self.message["headers"]), every)
 
     def ip(self) -> str:
         """An address of the ranges kept for documentation."""
