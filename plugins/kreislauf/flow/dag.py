@@ -125,7 +125,7 @@ def _step_group(step: Step, moment: Any) -> TaskGroup:
             is_dry = context["params"]["dry_run"]
             return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), is_dry)
 
-        @task(multiple_outputs=False, pool="mail_api", retry_policy=SEND_RETRIES)
+        @task(multiple_outputs=False, task_display_name="send", pool="mail_api", retry_policy=SEND_RETRIES)
         def send(**context: Any) -> dict[str, Any]:
             """Send the batches that wait for this step, of this run and of earlier ones."""
             return {} if context["params"]["dry_run"] else send_batches(step, context)
