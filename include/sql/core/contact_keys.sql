@@ -43,12 +43,12 @@ positions as (
     select 10 as position
 ),
 
-merges as (
+merged_lists as (
     select
         crm_contact_id,
-        merged_ids
+        -- DuckDB 2.0.0 cannot bind split_part() in a join when all values are null.
+        coalesce(merged_ids, '') as merged_ids
     from crm_contacts
-    where merged_ids is not null
 ),
 
 records as (
@@ -120,14 +120,15 @@ links as (
     select
         survivors.record_number,
         merged.record_number as linked_number
-    from merges
-    inner join positions on split_part(merges.merged_ids, ';', positions.position) <> ''
+    from merged_lists
+    inner join positions on split_part(merged_lists.merged_ids, ';', positions.position) <> ''
     inner join ranked as survivors
-        on survivors.source = 'crm' and merges.crm_contact_id = survivors.source_id
+        on survivors.source = 'crm' and merged_lists.crm_contact_id = survivors.source_id
     inner join ranked as merged
         on
             merged.source = 'crm'
-            and trim(split_part(merges.merged_ids, ';', positions.position)) = merged.source_id
+            and trim(split_part(merged_lists.merged_ids, ';', positions.position))
+            = merged.source_id
 ),
 
 edges as (

@@ -14,7 +14,8 @@ crm_contacts as (
     select
         crm_contact_id,
         lower(trim(email)) as email,
-        nullif(additional_emails, '') as additional_emails,
+        -- DuckDB 2.0.0 cannot bind split_part() in a join when all values are null.
+        coalesce(additional_emails, '') as additional_emails,
         created_at as seen_at
     from raw.crm_contacts
     where updated_at < {{ as_of }}
@@ -33,15 +34,6 @@ site_events as (
         email,
         occurred_at
     from staging.site_events
-),
-
-further_addresses as (
-    select
-        crm_contact_id,
-        additional_emails,
-        seen_at
-    from crm_contacts
-    where additional_emails is not null
 ),
 
 positions as (
@@ -84,14 +76,14 @@ seen as (
     union all
     select
         'crm' as source,
-        further_addresses.crm_contact_id as source_id,
+        crm_contacts.crm_contact_id as source_id,
         lower(
-            trim(split_part(further_addresses.additional_emails, ';', positions.position))
+            trim(split_part(crm_contacts.additional_emails, ';', positions.position))
         ) as email,
-        further_addresses.seen_at
-    from further_addresses
+        crm_contacts.seen_at
+    from crm_contacts
     inner join positions
-        on split_part(further_addresses.additional_emails, ';', positions.position) <> ''
+        on split_part(crm_contacts.additional_emails, ';', positions.position) <> ''
     union all
     select
         'mail' as source,

@@ -23,7 +23,7 @@ select
     lines.quantity,
     lines.current_quantity,
     lines.unit_amount,
-    coalesce(lines.discount_amount, 0) as discount_amount,
+    cast(coalesce(lines.discount_amount, 0) as decimal(18, 2)) as discount_amount,
     lines._child as position
 from lines
 inner join orders
