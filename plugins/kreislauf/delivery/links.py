@@ -19,12 +19,13 @@ class Links:
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("https://", "http://")):
             raise ValueError("connection 'web': host must be the web app's public address, https://...")
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         if len(self.secret) < 16:
             raise ValueError("connection 'web': password must be a secret of at least 16 characters")
 
     def unsubscribe(self, message_key: str) -> str:
         """The address of the page on which the recipient of this message can object."""
-        return f"{self.base_url.rstrip('/')}/unsubscribe/{self.token(message_key)}"
+        return f"{self.base_url}/unsubscribe/{self.token(message_key)}"
 
     def token(self, message_key: str) -> str:
         return message_key + self._sign(message_key)

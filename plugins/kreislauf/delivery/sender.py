@@ -95,6 +95,7 @@ def _send_one(
             claimed.language,
             claimed.item_count,
             transport.sender,
+            links.base_url,
             claimed.flow,
             claimed.step,
         )
@@ -164,6 +165,7 @@ def _verdict(claimed: Claimed, answer: Answer, unfit: dict[str, str], rendered: 
         error=answer.error,
         not_before=answer.retry_at,
         template_version=rendered.version,
+        links=rendered.links,
         rejected=unfit | answer.rejected,
         in_doubt=answer.in_doubt,
         unsent=answer.unsent,

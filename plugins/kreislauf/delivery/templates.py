@@ -44,6 +44,8 @@ LANGUAGES = ("de", "en")
 SUBSTITUTION_BYTES = 10_000
 """SendGrid's limit for the tags and values of one recipient."""
 
+SAMPLE_PERSON = {"salutation": "Frau", "first_name": "Erika", "last_name": "Mustermann"}
+
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.S)
 _MARKDOWN_LINK = re.compile(r"\[([^\]]*)\]\(<?([^)>]+)>?\)")
 
@@ -126,13 +128,13 @@ class Templates:
         return Template(name, language, header["subject"], header["preheader"], sample, found[2])
 
     def render(
-        self, name: str, language: str, item_count: int, sender: From, flow: str, step: str
+        self, name: str, language: str, item_count: int, sender: From, web_url: str, flow: str, step: str
     ) -> Rendered:
-        """A template for one batch, with a random nonce of its own.
+        """A template for one batch, with a random nonce of its own. `web_url`: our web app's address.
 
         Raises TemplateError, also if the check before sending (lint) finds an error.
         """
-        key = (name, language, item_count, sender, flow, step)
+        key = (name, language, item_count, sender, web_url, flow, step)
         if key not in self._compiled:
             self._compiled[key] = self._compile(*key)
         compiled = self._compiled[key]
@@ -151,19 +153,21 @@ class Templates:
 
     def preview(self, name: str, language: str, sender: From) -> tuple[str, str, str]:
         """Subject, HTML and text for the template's own sample: for people to look at, and checks."""
-        sample = self.load(name, language).sample
-        rendered = self.render(name, language, len(sample.get("items", ())), sender, *name.split("/", 1))
-        values = rendered.substitutions(sample, "preview", language, "https://example.org/unsubscribe")
+        sample = SAMPLE_PERSON | dict(self.load(name, language).sample)
+        items = len(sample.get("items", ()))
+        rendered = self.render(name, language, items, sender, "https://web.example", *name.split("/", 1))
+        values = rendered.substitutions(sample, "preview", language, "https://web.example/unsubscribe")
         return tuple(fill(part, values) for part in (rendered.subject, rendered.html, rendered.text))
 
     def _compile(
-        self, name: str, language: str, item_count: int, sender: From, flow: str, step: str
+        self, name: str, language: str, item_count: int, sender: From, web_url: str, flow: str, step: str
     ) -> Rendered:
         from kreislauf.delivery.lint import errors
 
         template = self.load(name, language)
         used: dict[str, Field] = {}
         context = _context(template, item_count, sender, used)
+        context["no_picture_url"] = f"{web_url}/no-picture.png"
         subject = _as_text(" ".join(self._jinja(template, template.subject, context).split()))
         context["preheader"] = self._jinja(template, template.preheader, context)
         mjml = self._jinja(template, template.body, context)

@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from kreislauf.ledger import events
 from kreislauf.ledger.consents import is_revoked_since
 from kreislauf.ledger.frequency import FrequencyCap, recent
-from kreislauf.ledger.schema import BatchState, Outcome, Reason, batch, message
-from kreislauf.ledger.store import Ledger, paused, serialise, utc_now
+from kreislauf.ledger.schema import BatchState, Outcome, Reason, batch, message, template_link
+from kreislauf.ledger.store import Ledger, insert_or_skip, paused, serialise, utc_now
 from kreislauf.ledger.suppressions import is_suppressed
 
 LEASE = timedelta(minutes=15)
@@ -76,6 +76,15 @@ def claim(
     )
 
 
+class TemplateLink(Protocol):
+    """A counted link of a template; see the table `template_link`."""
+
+    slot: str
+    kind: str
+    target: str
+    label: str
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What an answer does to a claimed batch. `rejected`: message key -> reason."""
@@ -86,6 +95,7 @@ class Verdict:
     error: str | None = None
     not_before: datetime | None = None
     template_version: str | None = None
+    links: Collection[TemplateLink] = ()
     rejected: Mapping[str, str] = field(default_factory=dict)
     in_doubt: Collection[str] = ()
     unsent: Collection[str] = ()
@@ -99,6 +109,7 @@ def answer(ledger: Ledger, claimed: Claimed, verdict: Verdict) -> None:
     """
     now = utc_now()
     with ledger.write() as connection:
+        _remember_links(connection, claimed, verdict)
         _reject(connection, verdict.rejected, now)
         for keys, state in ((verdict.in_doubt, BatchState.IN_DOUBT), (verdict.unsent, BatchState.PLANNED)):
             if keys:
@@ -243,6 +254,16 @@ def _messages(connection: Connection, batch_id: str) -> list[Any]:
     columns = (message.c.message_key, message.c.address, message.c.merge)
     mine = (message.c.batch_id == batch_id, message.c.outcome.is_(None))
     return list(connection.execute(select(*columns).where(*mine).order_by(message.c.message_key)))
+
+
+def _remember_links(connection: Connection, claimed: Claimed, verdict: Verdict) -> None:
+    version = {"template": claimed.template, "template_version": verdict.template_version}
+    rows = [
+        {**version, "slot": link.slot, "kind": link.kind, "target": link.target, "label": link.label}
+        for link in verdict.links
+    ]
+    if rows:
+        connection.execute(insert_or_skip(connection, template_link), rows)
 
 
 def _reject(connection: Connection, rejected: Mapping[str, str], now: datetime) -> None:

@@ -3,6 +3,7 @@
     POST /events/sendgrid        signed events -> the landing zone's inbox, then 204
     GET  /unsubscribe/{token}    a page with a button; changes nothing, so link scanners do no harm
     POST /unsubscribe/{token}    the objection: the button, or a mail program's one click (RFC 8058)
+    GET  /no-picture.png         stands in mails where a product has no picture
     GET  /health
 
 It keeps nothing in memory: any number may run.
@@ -14,10 +15,11 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +33,8 @@ from kreislauf.web import inbox, pages
 from kreislauf.web.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier
 
 log = logging.getLogger(__name__)
+
+NO_PICTURE = Path(__file__).with_name("no-picture.png")
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 """SendGrid posts at about 768 kB."""
@@ -65,7 +69,8 @@ def create_app(
     @app.middleware("http")
     async def add_headers(request: Request, call_next: Any) -> Response:
         response = await call_next(request)
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     @app.get("/health")
@@ -77,6 +82,10 @@ def create_app(
             log.exception("the ledger does not answer")
             return JSONResponse({"status": "the ledger does not answer"}, 503)
         return JSONResponse({"status": "ok"})
+
+    @app.get("/no-picture.png")
+    def show_no_picture() -> Response:
+        return FileResponse(NO_PICTURE, headers={"Cache-Control": "public, max-age=604800"})
 
     @app.post("/events/sendgrid")
     async def receive_events(request: Request) -> Response:

@@ -22,7 +22,7 @@ _TEXTS = {
         "done_title": "You are unsubscribed",
         "done": "We will send you no more advertising. There is nothing else you need to do.",
         "missing_title": "There is no such page",
-        "missing": "The link is incomplete or no longer valid. Please open it once more from the mail itself.",
+        "missing": "The link is incomplete or no longer valid. Please open it again from the mail itself.",
     },
 }
 
