@@ -150,7 +150,7 @@ def _cast(wanted: str, text: str) -> str:
         case "EPOCH":
             return (
                 f"case when {_matches(text, '[0-9]{1,11}([.][0-9]+)?')} "
-                f"then make_timestamp(cast(cast({text} as decimal(18,6)) * 1000000 as bigint)) end"
+                f"then make_timestamp(cast(cast({text} as decimal(38,6)) * 1000000 as bigint)) end"
             )
         case "MILLIS":
             millis = f"make_timestamp(cast({text} as bigint) * 1000)"

@@ -59,13 +59,10 @@ def pull(stream: Stream, pool: str = "default_pool") -> Any:
         from kreislauf.landing.extract import extract
 
         since = context["params"]["since"]
-        manifest = extract(
-            hooks.source(stream),
-            stream,
-            hooks.landing(),
-            as_of(context),
-            parse_moment(since) if since else None,
-        )
+        again = parse_moment(since) if since else None
+        manifest = extract(hooks.source(stream), stream, hooks.landing(), as_of(context), again)
+        if manifest is None:
+            return {"records": 0}
         return {
             "records": manifest.rows,
             "rows": {name: table["rows"] for name, table in manifest.tables.items()},

@@ -32,11 +32,11 @@ class LandingZoneFull(Exception):
 
 def extract(
     source: Source, stream: Stream, zone: LandingZone, as_of: datetime, since: datetime | None = None
-) -> Manifest:
+) -> Manifest | None:
     """Land what changed in [high-water mark - overlap, as_of), and return the manifest that commits it.
 
     The high-water mark is the `until` of the stream's newest manifest. If it has already reached
-    `as_of`, nothing is read and that manifest is returned. `since` reads again from an earlier
+    `as_of`, there is nothing to land and None is returned. `since` reads again from an earlier
     moment; what was landed before stays, and staging takes the newest version of each record.
     Memory does not grow with the amount. Raises SourceError, LandingZoneFull; after any error the
     zone is as it was.
@@ -44,7 +44,7 @@ def extract(
     last = next(zone.latest(stream.source, stream.name), None)
     window = _window(stream, last, as_of, since)
     if last and source.goes_by_window and last.window.until >= as_of and since is None:
-        return last
+        return None
 
     run = zone.begin(stream.source, stream.name, as_of)
     try:
@@ -54,7 +54,7 @@ def extract(
             if last and not pages and not position.inbox_files and last.window.until >= as_of:
                 run.discard()
                 source.committed()
-                return last
+                return None
             loaded = load(stream, run.folder, pages, run.name, run.started)
             manifest = Manifest(
                 run=run.name,
