@@ -83,7 +83,9 @@ def audit(engine: Engine, build: BuildInfo, models: Iterable[Model], docs: Path)
 
 def count_breaches(engine: Engine, build: BuildInfo, checks: Sequence[Check]) -> dict[str, int]:
     """Breaches by the check's title: one query a table."""
-    counts = {check.title: int(_collapsed(engine, build, check) is not None) for check in checks if not check.count}
+    counts = {
+        check.title: int(_collapsed(engine, build, check) is not None) for check in checks if not check.count
+    }
     by_table: dict[str, list[Check]] = {}
     for check in checks:
         if check.count:
@@ -112,7 +114,10 @@ def _collapsed(engine: Engine, build: BuildInfo, check: Check) -> str | None:
     published = engine.published()
     if published is None or build.as_of < published.as_of or check.keep is None:
         return None
-    before, now = published.tables.get(check.table, 0), engine.build(build.build_id).tables.get(check.table, 0)
+    before, now = (
+        published.tables.get(check.table, 0),
+        engine.build(build.build_id).tables.get(check.table, 0),
+    )
     if before < COLLAPSE_FROM_ROWS or now >= before * check.keep:
         return None
     return f"a fall from {before} rows in the published build to {now}"

@@ -64,7 +64,7 @@ def checks_for(models: Iterable[Model], as_of: datetime, folder: Path = EXPECTAT
     """All checks of the models, in their order.
 
     Raises:
-        ExpectationError: a declared check is of no known kind, or its keys are wrong.
+        ExpectationError: a declared check is of no known kind, or its keys or columns are wrong.
     """
     declared = load_expectations(folder)
     found = []
@@ -91,7 +91,9 @@ def load_expectations(folder: Path = EXPECTATIONS) -> dict[str, list[tuple[Path,
 
 def _defaults(model: Model) -> Iterator[Check]:
     keys = ", ".join(model.grain)
-    yield _row_check(model, f"{keys} is not null", " or ".join(f"t.{column} is null" for column in model.grain))
+    yield _row_check(
+        model, f"{keys} is not null", " or ".join(f"t.{column} is null" for column in model.grain)
+    )
     repeated = f"select {keys} from {model.name} group by {keys} having count(*) > 1"
     yield Check(
         model.name,
@@ -114,6 +116,12 @@ def _declared(model: Model, entry: dict[str, Any], as_of: datetime, path: Path) 
         raise ExpectationError(
             f"{path}: {model.name}: check is one of {', '.join(_KINDS)}, severity is error or warn: {entry}"
         )
+    named = [*options.get("columns", []), *([options["column"]] if "column" in options else [])]
+    for column in named:
+        if column not in model.columns:
+            raise ExpectationError(
+                f"{path}: {model.name} has no column {column}; it has {', '.join(model.columns)}"
+            )
     if kind == "fresh":
         options["as_of"] = as_of
     try:
@@ -134,12 +142,16 @@ def _row_check(model: Model, rule: str, breach: str) -> Check:
 
 
 def _not_null(model: Model, columns: list[str]) -> Check:
-    return _row_check(model, f"{', '.join(columns)} is not null", " or ".join(f"t.{c} is null" for c in columns))
+    return _row_check(
+        model, f"{', '.join(columns)} is not null", " or ".join(f"t.{c} is null" for c in columns)
+    )
 
 
 def _values(model: Model, column: str, among: list[str]) -> Check:
     listed = ", ".join(_literal(value) for value in among)
-    return _row_check(model, f"{column} is one of {', '.join(map(str, among))}", f"t.{column} not in ({listed})")
+    return _row_check(
+        model, f"{column} is one of {', '.join(map(str, among))}", f"t.{column} not in ({listed})"
+    )
 
 
 def _range(model: Model, column: str, min: float | None = None, max: float | None = None) -> Check:

@@ -14,6 +14,7 @@ not compared; the order of rows does not matter. The model's grain must be uniqu
 from __future__ import annotations
 
 import difflib
+import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,10 +27,14 @@ from typing import Any, Protocol
 
 import duckdb
 import psycopg
+import pyarrow
 import yaml
 
+from kreislauf.landing.manifest import Manifest, Window
+from kreislauf.landing.zone import write_manifest
+from kreislauf.sources.streams import STREAMS
 from kreislauf.warehouse.models import Model
-from kreislauf.warehouse.raw import Columns
+from kreislauf.warehouse.raw import Columns, raw_columns
 from kreislauf.warehouse.schema import Schema, create_table
 
 Row = dict[str, Any]
@@ -195,6 +200,43 @@ def _check_types(model: Model, declared: Columns, found: Columns, dialect: str) 
                 f"{model.name}: {column} is {type} on DuckDB and {found[column]} on PostgreSQL; "
                 f"write cast(… as {type.lower()}) as {column} in the last SELECT"
             )
+
+
+def land_rows(landing: Path, table: str, rows: list[Row], run: str = "20260101T000000Z") -> Manifest:
+    """Land rows of one raw table as one extraction, as ingest would; lineage is filled in if left out."""
+    [(source, stream)] = [(s.source, s.name) for s in STREAMS if table in s.tables]
+    folder = landing / source / stream / "dt=2026-01-01" / f"run={run}"
+    folder.mkdir(parents=True)
+    file = folder / f"{table}.parquet"
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    lineage = {"_run": run, "_extracted_at": moment.replace(tzinfo=None)}
+    with duckdb.connect() as connection:
+        create_table(connection, f"raw.{table}", raw_columns()[table])
+        if rows:
+            landed = pyarrow.Table.from_pylist(
+                [lineage | {"_line": i} | row for i, row in enumerate(rows, 1)]
+            )
+            connection.register("landed", landed)
+            connection.execute(f"insert into raw.{table} by name select * from landed")
+        connection.execute(f"copy raw.{table} to '{file}' (format parquet)")
+    part = {"file": file.name, "rows": len(rows), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    manifest = Manifest(
+        run=run,
+        source=source,
+        stream=stream,
+        window=Window(None, moment),
+        as_of=moment,
+        extracted_at=moment,
+        api_version=None,
+        pages=[{"file": "part-00000.ndjson.gz", "rows": len(rows), "sha256": ""}],
+        tables={table: part} if rows else {},
+        quarantined=0,
+        unknown_fields=[],
+        missing_fields=[],
+        folder=folder,
+    )
+    write_manifest(manifest)
+    return manifest
 
 
 def _check_columns(where: str, rows: list[Row], columns: Columns) -> None:

@@ -239,13 +239,13 @@ class ParquetEngine(Engine):
     @contextlib.contextmanager
     def _run(
         self, sql: str, params: Mapping[str, Any] | None, build_id: str | None
-    ) -> Generator[duckdb.DuckDBPyConnection]:
+    ) -> Generator[duckdb.DuckDBPyRelation]:
         build_id = self._resolve(build_id)
         compiled, values = base.bind(sql, params, self.dialect)
         with self._connect() as connection:
             self._open_tables(connection, build_id, base.references(compiled))
             try:
-                yield connection.execute(compiled, values or None)
+                yield connection.sql(compiled, params=values or None)
             except duckdb.Error as error:
                 raise WarehouseError(f"query on build {build_id}: {_without_values(error)}") from None
 
@@ -255,8 +255,8 @@ class ParquetEngine(Engine):
         spill = self.folder / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
         connection = duckdb.connect(config={**self._settings, "temp_directory": str(spill)})
         try:
-            # The bar would be written into the task's log.
-            connection.execute("set enable_progress_bar = false")
+            # The bar would be written into the task's log; a name in SQL is no variable of this process.
+            connection.execute("set enable_progress_bar = false; set python_enable_replacements = false")
             yield connection
         finally:
             connection.close()

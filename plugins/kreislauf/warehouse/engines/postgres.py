@@ -245,7 +245,7 @@ class PostgresEngine(Engine):
             duckdb.connect() as reader,
             cursor.copy(f"copy raw.{name} from stdin (format csv)") as copy,
         ):
-            for batch in reader.execute(raw_relation(columns, files)).to_arrow_reader(_BATCH_ROWS):
+            for batch in reader.sql(raw_relation(columns, files)).to_arrow_reader(_BATCH_ROWS):
                 text = io.BytesIO()
                 csv.write_csv(batch, text, options)
                 copy.write(text.getvalue())

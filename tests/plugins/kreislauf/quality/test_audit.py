@@ -1,0 +1,121 @@
+"""Audits of real builds: what passes, what fails, and what is said about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kreislauf.connections import Connection
+from kreislauf.quality import audit as audits
+from kreislauf.quality.audit import AuditFailed, audit
+from kreislauf.warehouse.engines import BuildInfo, Engine, engine_for
+from kreislauf.warehouse.models import Model, load_models
+
+AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+FILES = {
+    "core/contacts": ("contact_id", "select contact_id, email, language from staging.people"),
+    "core/source_freshness": ("source, stream", "select source, stream, fresh_until from staging.fresh"),
+    "segments/champions": ("contact_id", "select contact_id from core.contacts"),
+    "staging/people": ("contact_id", "select '1' as contact_id, 'a' as email, 'de' as language"),
+    "staging/fresh": ("source, stream", "select 'a' as source, 'b' as stream, {{ as_of }} as fresh_until"),
+}
+RULES = """
+core.contacts:
+  - {check: values, column: language, among: [de, en]}
+core.source_freshness:
+  - {check: fresh, source: shop, within: 24 hours}
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return engine_for(Connection("warehouse", "duckdb", host=str(tmp_path / "warehouse")))
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Model]:
+    for name, (grain, select) in FILES.items():
+        path = tmp_path / "sql" / f"{name}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"-- A test.\n-- owner: tests\n-- grain: {grain}\n{select}\n")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "all.yaml").write_text(RULES)
+    monkeypatch.setattr(audits, "checks_for", lambda found, as_of: _checks(found, as_of, tmp_path / "rules"))
+    found = load_models(tmp_path / "sql")
+    return [found["core.contacts"], found["core.source_freshness"], found["segments.champions"]]
+
+
+_checks = audits.checks_for
+
+
+def build(
+    engine: Engine, contacts: list[tuple], segment: list[str] = (), fresh: datetime = AS_OF, as_of: datetime = AS_OF
+) -> BuildInfo:  # fmt: skip
+    found = engine.begin_build(as_of)
+    rows = ", ".join(f"({', '.join('null' if v is None else repr(v) for v in row)})" for row in contacts)
+    members = ", ".join(f"('{contact}')" for contact in segment) or "(null)"
+    moment = fresh.replace(tzinfo=None).isoformat(" ")
+    engine.create_table(
+        found, "core.contacts", f"select * from (values {rows}) as t(contact_id, email, language)"
+    )
+    engine.create_table(
+        found, "core.source_freshness", f"select 'shop' as source, 'orders' as stream, timestamp '{moment}' as fresh_until"
+    )  # fmt: skip
+    engine.create_table(
+        found, "segments.champions", f"select * from (values {members}) as t(contact_id) where contact_id is not null"
+    )  # fmt: skip
+    return found
+
+
+GOOD = [("c1", "a@example.org", "de"), ("c2", None, "en")]
+
+
+def test_a_good_build_passes_and_is_documented(engine, models, tmp_path):
+    report = audit(engine, build(engine, GOOD, ["c1"]), models, tmp_path / "docs" / "core")
+
+    assert report.rules >= 10 and report.warnings == []
+    assert (tmp_path / "docs" / "core" / "index.html").is_file()
+    pages = "".join(page.read_text() for page in (tmp_path / "docs" / "core" / "validations").rglob("*.html"))
+    assert "core.contacts: contact_id is unique" in pages
+
+
+@pytest.mark.parametrize(
+    ("contacts", "segment", "fresh", "expected"),
+    [
+        ([*GOOD, ("c2", None, "en")], [], AS_OF, "core.contacts: contact_id is unique: broken by 1 row; for example c2"),
+        ([*GOOD, (None, None, "en")], [], AS_OF, "core.contacts: contact_id is not null: broken by 1 row"),
+        ([("c3", None, "fr"), ("c4", None, "it"), *GOOD], [], AS_OF, "broken by 2 rows; for example c3, c4"),
+        (GOOD, ["c9"], AS_OF, "segments.champions: contact_id is in core.contacts: broken by 1 row; for example c9"),
+        (GOOD, [], AS_OF - timedelta(hours=25), "shop reaches to within 24 hours: broken by 1 row; for example shop / orders"),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_names_table_rule_count_and_keys(
+    engine, models, tmp_path, contacts, segment, fresh, expected
+):
+    found = build(engine, contacts, segment, fresh)
+    with pytest.raises(AuditFailed) as caught:
+        audit(engine, found, models, tmp_path / "docs" / "core")
+    assert expected in str(caught.value) and found.build_id in str(caught.value)
+    assert (tmp_path / "docs" / "core" / "index.html").is_file()
+
+
+def test_addresses_are_not_shown(engine, models, tmp_path):
+    twice = ("someone@example.org", None, "de")
+    with pytest.raises(AuditFailed) as caught:
+        audit(engine, build(engine, [twice, twice]), models, tmp_path / "docs" / "core")
+    assert "example.org" not in str(caught.value)
+    pages = [page.read_text() for page in (tmp_path / "docs").rglob("*.html")]
+    assert not any("example.org" in page for page in pages)
+
+
+def test_a_table_that_collapsed_is_an_error_but_not_when_looking_into_the_past(engine, models, tmp_path):
+    engine.publish(build(engine, [(f"c{i}", None, "de") for i in range(200)]))
+    small = [(f"c{i}", None, "de") for i in range(99)]
+
+    with pytest.raises(AuditFailed, match="a fall from 200 rows in the published build to 99"):
+        audit(engine, build(engine, small), models, tmp_path / "docs" / "core")
+
+    past = AS_OF - timedelta(days=1)
+    audit(engine, build(engine, small, as_of=past), models, tmp_path / "docs" / "past")
