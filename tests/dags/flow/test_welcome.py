@@ -87,7 +87,9 @@ def test_a_dry_run_counts_and_sends_nothing(circuit, run_dag):
     assert circuit.reasons() == {} and circuit.mails() == []
 
 
-def test_without_a_build_the_trigger_says_what_to_do(circuit, run_dag, caplog):
+def test_without_a_build_the_trigger_says_what_to_do(circuit, run_dag, capfd):
     done = run_dag("flow/welcome")
     assert done["state"] == "failed"
     assert done["states"]["trigger"] == "failed"
+    printed = capfd.readouterr()
+    assert "run build_warehouse first" in printed.out + printed.err
