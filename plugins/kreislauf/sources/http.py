@@ -142,7 +142,7 @@ def _detail(response: httpx.Response) -> str:
     """The source's own sentence, if it has one."""
     body = _body(response)
     sentence = body.get("message") or body.get("error_description") or body.get("errors")
-    return f": {str(sentence)[:300]}" if sentence else ""
+    return f": {str(sentence)[:300].rstrip('.')}" if sentence else ""
 
 
 def _body(response: httpx.Response) -> dict[str, Any]:

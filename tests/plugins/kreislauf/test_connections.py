@@ -34,7 +34,7 @@ def test_an_unreadable_variable_is_named_but_not_repeated(monkeypatch, text):
 
 def test_a_missing_connection_is_named(monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_NOWHERE", raising=False)
-    with pytest.raises(LookupError, match="'nowhere'.*AIRFLOW_CONN_NOWHERE"):
+    with pytest.raises(LookupError, match=r"'nowhere'.*AIRFLOW_CONN_NOWHERE"):
         Connection.from_env("nowhere")
 
 

@@ -191,7 +191,8 @@ from kreislauf.landing.zone import LandingZone
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 names = (hashlib.sha256(str(n // 4).encode()).hexdigest() for n in range({records}))
 try:
-    extract(Given(thing(n, tags=[name]) for n, name in enumerate(names)), ORDERS, LandingZone(Path({str(zone.root)!r})), NOON)
+    things = (thing(n, tags=[name]) for n, name in enumerate(names))
+    extract(Given(things), ORDERS, LandingZone(Path({str(zone.root)!r})), NOON)
 except LandingZoneFull as error:
     print(error)
 """

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from kreislauf.connections import Connection
+from kreislauf.landing import outcomes
+from kreislauf.landing.extract import extract
+from kreislauf.landing.outcomes import record_outcomes
+from kreislauf.ledger.schema import event, suppression
+from kreislauf.ledger.store import Ledger
+from kreislauf.sources.streams import MAIL_EVENTS
+
+
+@pytest.fixture
+def ledger(tmp_path) -> Ledger:
+    found = Ledger.open(Connection("ledger", "sqlite", host=str(tmp_path / "ledger.sqlite")))
+    found.migrate()
+    return found
+
+
+@pytest.fixture
+def land(zone, given, noon):
+    """Land mail events: an hour later each time."""
+    hours = iter(range(100))
+
+    def land(*numbers: int, **changes):
+        records = [
+            {
+                "sg_event_id": f"e{n}",
+                "timestamp": 1764000000 + n,
+                "event": "open",
+                "email": f"p{n}@example.com",
+            }
+            | changes
+            for n in numbers
+        ]
+        return extract(given(records), MAIL_EVENTS, zone, noon + timedelta(hours=next(hours)))
+
+    return land
+
+
+def recorded(ledger: Ledger) -> set[str]:
+    with ledger.read() as connection:
+        return set(connection.scalars(select(event.c.event_id)))
+
+
+def test_the_ledger_gets_the_events_of_all_runs_it_does_not_have(zone, ledger, land):
+    land(1, 2)
+    land(3)
+    assert record_outcomes(zone, ledger)["new"] == 3
+    land(4)
+    assert record_outcomes(zone, ledger) | {"unknown": 0} == {
+        "runs": 1,
+        "received": 1,
+        "new": 1,
+        "settled": 0,
+        "suppressed": 0,
+        "unknown": 0,
+    }
+    assert recorded(ledger) == {"e1", "e2", "e3", "e4"}
+
+
+def test_nothing_new(zone, ledger, land):
+    land()
+    assert record_outcomes(zone, ledger)["runs"] == 0
+    assert record_outcomes(zone, ledger)["runs"] == 0
+
+
+def test_a_bounce_suppresses(zone, ledger, land):
+    land(1, event="bounce", status="5.1.1", type="bounce")
+    assert record_outcomes(zone, ledger)["suppressed"] == 1
+    with ledger.read() as connection:
+        assert connection.scalars(select(suppression.c.address)).all() == ["p1@example.com"]
+
+
+def test_a_task_that_was_killed_in_between_takes_up_what_is_left(zone, ledger, land, monkeypatch):
+    land(1)
+    land(2)
+    real = outcomes.new_file
+    monkeypatch.setattr(outcomes, "new_file", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        record_outcomes(zone, ledger)
+    assert recorded(ledger) == {"e1"}
+    monkeypatch.setattr(outcomes, "new_file", real)
+    counts = record_outcomes(zone, ledger)
+    assert (counts["received"], counts["new"]) == (2, 1)
+    assert recorded(ledger) == {"e1", "e2"}
+
+
+def test_an_older_run_that_commits_late_is_not_forgotten(zone, ledger, given, noon):
+    for hours, number in ((2, 1), (1, 2)):
+        records = [
+            {"sg_event_id": f"e{number}", "timestamp": 1764000000, "event": "open", "email": "p@example.com"}
+        ]
+        extract(given(records), MAIL_EVENTS, zone, noon + timedelta(hours=hours), since=noon)
+        record_outcomes(zone, ledger)
+    assert recorded(ledger) == {"e1", "e2"}
