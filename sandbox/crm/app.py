@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from sandbox.crm import objects, store
 from sandbox.crm.catalogue import KIND_BY_ANY_NAME, Kind
-from sandbox.crm.errors import CrmError, invalid, not_found
+from sandbox.crm.errors import CrmError, invalid, not_found, object_in, texts_in
 from sandbox.crm.limits import Limits, RateLimiter
 from sandbox.crm.search import search
 
@@ -150,27 +150,26 @@ def _update(call: Call) -> tuple[int, Any]:
 
 
 def _archive(call: Call) -> tuple[int, Any]:
-    if call.path["key"].isdigit():
-        store.archive(call.db, call.kind.plural, [int(call.path["key"])], call.now)
+    store.archive(call.db, call.kind.plural, _ids([call.path["key"]]), call.now)
     return 204, None
 
 
 def _search(call: Call) -> tuple[int, Any]:
     types = objects.property_types(call.db, call.kind)
     total, rows, after = search(call.db, call.kind, types, call.body)
-    results = [objects.shown(row, call.kind, call.body.get("properties") or []) for row in rows]
+    results = [objects.shown(row, call.kind, texts_in(call.body, "properties")) for row in rows]
     return 200, {"total": total} | _page(results, after, None)
 
 
 def _merge(call: Call) -> tuple[int, Any]:
-    winner, loser = (str(call.body.get(name, "")) for name in ("primaryObjectId", "objectIdToMerge"))
-    if not (winner.isdigit() and loser.isdigit()):
+    winner, loser = (store.record_id(call.body.get(name)) for name in ("primaryObjectId", "objectIdToMerge"))
+    if winner is None or loser is None:
         raise invalid("primaryObjectId and objectIdToMerge must be record ids")
     try:
         store.merge(call.db, winner, loser, datetime.fromtimestamp(call.now / 1000, UTC), call.kind.plural)
     except LookupError as error:
         raise not_found(str(error)) from None
-    return 200, objects.shown(objects.get(call.db, call.kind, winner, None), call.kind)
+    return 200, objects.shown(objects.get(call.db, call.kind, str(winner), None), call.kind)
 
 
 def _gdpr_delete(call: Call) -> tuple[int, Any]:
@@ -185,7 +184,7 @@ def _gdpr_delete(call: Call) -> tuple[int, Any]:
 def _batch_read(call: Call) -> tuple[int, Any]:
     keys = [str(one.get("id", "")) for one in objects.batch_inputs(call.body)]
     rows, missing = objects.read_many(call.db, call.kind, keys, call.body.get("idProperty"))
-    results = [objects.shown(row, call.kind, call.body.get("properties") or []) for row in rows]
+    results = [objects.shown(row, call.kind, texts_in(call.body, "properties")) for row in rows]
     body = _complete(call, results)
     if not missing:
         return 200, body
@@ -220,8 +219,8 @@ def _batch_upsert(call: Call) -> tuple[int, Any]:
 
 
 def _batch_archive(call: Call) -> tuple[int, Any]:
-    ids = [str(one.get("id", "")) for one in objects.batch_inputs(call.body)]
-    store.archive(call.db, call.kind.plural, [int(key) for key in ids if key.isdigit()], call.now)
+    ids = _ids(one.get("id") for one in objects.batch_inputs(call.body))
+    store.archive(call.db, call.kind.plural, ids, call.now)
     return 204, None
 
 
@@ -240,9 +239,9 @@ def _associate(call: Call) -> tuple[int, Any]:
 
 
 def _dissociate(call: Call) -> tuple[int, Any]:
-    ids = call.path["key"], call.path["to_key"]
-    if all(key.isdigit() for key in ids):
-        store.dissociate(call.db, call.kind.plural, int(ids[0]), call.to.plural, int(ids[1]))
+    ids = _ids([call.path["key"], call.path["to_key"]])
+    if len(ids) == 2:
+        store.dissociate(call.db, call.kind.plural, ids[0], call.to.plural, ids[1])
     return 204, None
 
 
@@ -252,7 +251,7 @@ def _associations_batch_read(call: Call) -> tuple[int, Any]:
     found = objects.associations(call.db, call.kind, [row["id"] for row in rows], call.to)
     results = [{"from": {"id": str(record_id)}, "to": to} for record_id, to in found.items()]
     body = _complete(call, results)
-    none = [key for key in keys if not key.isdigit() or int(key) not in found]
+    none = [key for key in keys if store.record_id(key) not in found]
     if not none:
         return 200, body
     errors = [
@@ -269,7 +268,7 @@ def _associations_batch_read(call: Call) -> tuple[int, Any]:
 def _associations_batch_create(call: Call) -> tuple[int, Any]:
     results = []
     for one in objects.batch_inputs(call.body):
-        key, to_key = (str((one.get(end) or {}).get("id", "")) for end in ("from", "to"))
+        key, to_key = (str(object_in(one, end).get("id", "")) for end in ("from", "to"))
         results.append(objects.associate(call.db, call.kind, key, call.to, to_key))
     return 200, _complete(call, results)
 
@@ -349,10 +348,11 @@ def _kind(name: str) -> Kind:
 
 def _number(call: Call, name: str, *, default: int, highest: int | None = None) -> int:
     text = call.query.get(name) or str(default)
-    if not text.isdigit() or (highest is not None and not 1 <= int(text) <= highest):
+    number = store.record_id(text)
+    if number is None or (highest is not None and not 1 <= number <= highest):
         allowed = "a whole number" if highest is None else f"a whole number from 1 to {highest}"
         raise invalid(f"Invalid request: {name} must be {allowed}, it is {text!r}")
-    return int(text)
+    return number
 
 
 def _listed(call: Call, name: str) -> list[str]:
@@ -364,6 +364,11 @@ def _association_kinds(call: Call) -> list[Kind]:
     return [KIND_BY_ANY_NAME[name] for name in _listed(call, "associations") if name in KIND_BY_ANY_NAME]
 
 
+def _ids(keys: Iterable[Any]) -> list[int]:
+    """The ids among what a client gave; what is none is left out."""
+    return [number for number in map(store.record_id, keys) if number is not None]
+
+
 def _each_once(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ids = [str(one.get("id", "")).lower() for one in inputs]
     if len(set(ids)) < len(ids):
@@ -372,7 +377,7 @@ def _each_once(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _written(call: Call, record: sqlite3.Row, given: dict[str, Any]) -> dict[str, Any]:
-    return objects.shown(record, call.kind, list(given.get("properties") or {}))
+    return objects.shown(record, call.kind, list(object_in(given, "properties")))
 
 
 def _page(results: list[dict[str, Any]], after: int | None, link: str | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -26,6 +27,34 @@ class CrmError(Exception):
 def invalid(message: str, **more: Any) -> CrmError:
     """A request that is wrong in itself."""
     return CrmError(400, message, "VALIDATION_ERROR", **more)
+
+
+def objects_in(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list of JSON objects out of a body; none if it is left out. Raises CrmError 400 for anything else."""
+    listed = body.get(name)
+    if listed is None:
+        return []
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise invalid(f"Invalid input JSON: {name} must be a list of objects")
+    return listed
+
+
+def object_in(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A JSON object out of a body; empty if it is left out. Raises CrmError 400 for anything else."""
+    found = body.get(name)
+    if found is not None and not isinstance(found, dict):
+        raise invalid(f"Invalid input JSON: {name} must be an object")
+    return found or {}
+
+
+def texts_in(body: Mapping[str, Any], name: str) -> list[str]:
+    """A list of strings out of a body; none if it is left out. Raises CrmError 400 for anything else."""
+    listed = body.get(name)
+    if listed is None:
+        return []
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise invalid(f"Invalid input JSON: {name} must be a list of strings")
+    return listed
 
 
 def invalid_properties(kind: str, problems: list[dict[str, str]]) -> CrmError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.crm import store
 from sandbox.crm.catalogue import ASSOCIATION_TYPE_IDS, KINDS, OWNERS, Kind
-from sandbox.crm.errors import CrmError, invalid, invalid_properties, not_found
+from sandbox.crm.errors import CrmError, invalid, invalid_properties, not_found, object_in, objects_in
 
 MAX_PAGE = 100
 MAX_BATCH = 100
@@ -94,7 +94,7 @@ def get(
 
 def create(db: sqlite3.Connection, kind: Kind, given: Mapping[str, Any], now: int) -> sqlite3.Row:
     """Create a record with its associations. Raises CrmError 400 or, for an address already there, 409."""
-    properties = _checked(db, kind, given.get("properties") or {})
+    properties = _checked(db, kind, object_in(given, "properties"))
     if missing := [name for name in kind.required if not properties.get(name)]:
         raise invalid(
             f"Error creating {kind.singular.upper()}. Some required properties were not set.",
@@ -103,7 +103,7 @@ def create(db: sqlite3.Connection, kind: Kind, given: Mapping[str, Any], now: in
         )
     _refuse_taken_address(db, kind, properties, own_id=None)
     record_id = store.create(db, kind.plural, {n: v for n, v in properties.items() if v != ""}, now)
-    for association in given.get("associations") or []:
+    for association in objects_in(given, "associations"):
         _associate_by_type(db, kind, record_id, association)
     return store.find(db, kind.plural, record_id)
 
@@ -112,7 +112,7 @@ def update(
     db: sqlite3.Connection, kind: Kind, record: sqlite3.Row, given: Mapping[str, Any], now: int
 ) -> sqlite3.Row:
     """Change a record's properties. Raises CrmError 400 or 409."""
-    properties = _checked(db, kind, given.get("properties") or {})
+    properties = _checked(db, kind, object_in(given, "properties"))
     _refuse_taken_address(db, kind, properties, own_id=record["id"])
     store.update(db, kind.plural, record, properties, now)
     return store.find(db, kind.plural, record["id"])
@@ -126,9 +126,9 @@ def upsert(
     existing = _lookup(db, kind, key, id_property)
     if existing is not None and existing["archived_at"] is None:
         return update(db, kind, existing, given, now), False
-    if id_property in {None, "hs_object_id"}:
+    if _is_id(id_property):
         raise not_found(f"No {kind.singular} has the id {key}")
-    properties = {id_property: key} | dict(given.get("properties") or {})
+    properties = {id_property: key} | dict(object_in(given, "properties"))
     return create(db, kind, {"properties": properties}, now), True
 
 
@@ -185,7 +185,8 @@ def owners(
 
 def owner(db: sqlite3.Connection, key: str) -> dict[str, Any]:
     """One owner by id. Raises CrmError 404."""
-    record = store.find(db, OWNERS, int(key)) if key.isdigit() else None
+    owner_id = store.record_id(key)
+    record = None if owner_id is None else store.find(db, OWNERS, owner_id)
     if record is None:
         raise not_found(f"No owner has the id {_quiet(key)}")
     return _shown_owner(record)
@@ -223,8 +224,8 @@ def shown_property(db: sqlite3.Connection, kind: Kind, name: str) -> dict[str, A
 
 def batch_inputs(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The inputs of a batch request. Raises CrmError 400 if there are none or too many."""
-    inputs = body.get("inputs")
-    if not isinstance(inputs, list) or not inputs or not all(isinstance(one, dict) for one in inputs):
+    inputs = objects_in(body, "inputs")
+    if not inputs:
         raise invalid("Invalid input JSON: some required fields were not set: [inputs]")
     if len(inputs) > MAX_BATCH:
         raise invalid(
@@ -235,8 +236,9 @@ def batch_inputs(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _lookup(db: sqlite3.Connection, kind: Kind, key: str, id_property: str | None) -> sqlite3.Row | None:
-    if id_property in {None, "hs_object_id"}:
-        return store.find(db, kind.plural, int(key)) if key.isdigit() else None
+    if _is_id(id_property):
+        record_id = store.record_id(key)
+        return None if record_id is None else store.find(db, kind.plural, record_id)
     if id_property == "email" and kind.plural == "contacts":
         return store.find_by_email(db, key)
     raise invalid(f"Property {id_property!r} is not a unique property of {kind.plural}")
@@ -260,6 +262,8 @@ def _checked(db: sqlite3.Connection, kind: Kind, properties: Mapping[str, Any]) 
             refuse(name, "INVALID_EMAIL", f"Email address {text} is invalid")
         elif text and types[name] == "number" and not re.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", text):
             refuse(name, "INVALID_NUMBER", f"{text} was not a valid number.")
+        elif text and types[name] == "datetime" and not _is_moment(text):
+            refuse(name, "INVALID_DATE", f"{text} was not a valid date.")
         elif text and types[name] == "bool" and text not in {"true", "false"}:
             refuse(name, "INVALID_OPTION", f"{text} was not one of the allowed options: [true, false]")
         else:
@@ -267,6 +271,14 @@ def _checked(db: sqlite3.Connection, kind: Kind, properties: Mapping[str, Any]) 
     if problems:
         raise invalid_properties(kind.singular, problems)
     return values
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        store.parse_moment(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_taken_address(
@@ -280,13 +292,13 @@ def _refuse_taken_address(
 
 
 def _associate_by_type(db: sqlite3.Connection, kind: Kind, record_id: int, given: Mapping[str, Any]) -> None:
-    type_ids = {one.get("associationTypeId") for one in given.get("types") or []}
+    type_ids = {str(one.get("associationTypeId")) for one in objects_in(given, "types")}
     for (from_kind, to_kind), type_id in ASSOCIATION_TYPE_IDS.items():
-        if from_kind == kind.plural and type_id in type_ids:
-            target = get(db, KINDS[to_kind], str((given.get("to") or {}).get("id")), None)
+        if from_kind == kind.plural and str(type_id) in type_ids:
+            target = get(db, KINDS[to_kind], str(object_in(given, "to").get("id")), None)
             store.associate(db, kind.plural, record_id, to_kind, target["id"])
             return
-    raise invalid(f"No association type of {kind.plural} has one of the ids {sorted(map(str, type_ids))}")
+    raise invalid(f"No association type of {kind.plural} has one of the ids {sorted(type_ids)}")
 
 
 def _type_id(kind: Kind, to: Kind) -> int:
@@ -315,4 +327,8 @@ def _shown_owner(record: sqlite3.Row) -> dict[str, Any]:
 
 def _quiet(key: str) -> str:
     """A key for an error message: addresses are not repeated."""
-    return key if key.isdigit() else "…"
+    return key if store.record_id(key) is not None else "…"
+
+
+def _is_id(id_property: Any) -> bool:
+    return id_property is None or id_property == "hs_object_id"

@@ -7,12 +7,11 @@ Rules of HubSpot's search: groups are joined by OR, filters of a group by AND; a
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.crm.catalogue import Kind
-from sandbox.crm.errors import CrmError, invalid
-from sandbox.crm.store import iso
+from sandbox.crm.errors import CrmError, invalid, objects_in
+from sandbox.crm.store import iso, parse_moment, record_id
 
 MAX_RESULTS = 10_000
 MAX_PAGE = 200
@@ -45,7 +44,7 @@ def search(
         raise _refused(f"a search gives at most {MAX_RESULTS} results, asked for those after {after}")
 
     where, values = _condition(kind, types, query)
-    order = _order(kind, types, query.get("sorts") or [])
+    order = _order(kind, types, query["sorts"] if isinstance(query.get("sorts"), list) else [])
     where = f"kind = ? and archived_at is null and ({where})"
     values = [kind.plural, *values]
     total = db.execute(f"select count(*) from crm_object where {where}", values).fetchone()[0]  # ruff: ignore[hardcoded-sql-expression]
@@ -58,18 +57,17 @@ def search(
 
 
 def _condition(kind: Kind, types: dict[str, str], query: dict[str, Any]) -> tuple[str, list[Any]]:
-    groups = query.get("filterGroups") or []
+    groups = [objects_in(group, "filters") for group in objects_in(query, "filterGroups")]
     # HubSpot also takes a bare list of filters, meaning one group.
-    if query.get("filters"):
-        groups = [*groups, {"filters": query["filters"]}]
+    if bare := objects_in(query, "filters"):
+        groups.append(bare)
     if len(groups) > MAX_GROUPS:
         raise _refused(f"at most {MAX_GROUPS} filterGroups are allowed, got {len(groups)}")
-    if sum(len(group.get("filters") or []) for group in groups) > MAX_FILTERS:
+    if sum(map(len, groups)) > MAX_FILTERS:
         raise _refused(f"at most {MAX_FILTERS} filters are allowed in all")
 
     alternatives, values = [], []
-    for group in groups:
-        filters = group.get("filters") or []
+    for filters in groups:
         if len(filters) > MAX_FILTERS_IN_GROUP:
             raise _refused(
                 f"at most {MAX_FILTERS_IN_GROUP} filters are allowed in a group, got {len(filters)}"
@@ -91,7 +89,7 @@ def _condition(kind: Kind, types: dict[str, str], query: dict[str, Any]) -> tupl
 
 def _filter(kind: Kind, types: dict[str, str], one: dict[str, Any]) -> tuple[str, list[Any]]:
     name, operator = one.get("propertyName"), one.get("operator")
-    if name not in types:
+    if not isinstance(name, str) or name not in types:
         raise _refused(f"there is no property {name!r} on {kind.plural}")
     column = _expression(kind, types, name)
 
@@ -100,12 +98,15 @@ def _filter(kind: Kind, types: dict[str, str], one: dict[str, Any]) -> tuple[str
             raise _refused(f"operator {operator} on {name} needs {key!r}")
         return _value(kind, types, name, one[key])
 
+    if not isinstance(operator, str):
+        raise _refused(f"operator {operator!r} is not known")
     if operator in _COMPARISONS:
         return f"{column} {_COMPARISONS[operator]} ? collate nocase", [value_of("value")]
     if operator == "BETWEEN":
         return f"{column} between ? and ?", [value_of("value"), value_of("highValue")]
     if operator in {"IN", "NOT_IN"}:
-        listed = [_value(kind, types, name, value) for value in one.get("values") or []]
+        given = one.get("values") if isinstance(one.get("values"), list) else []
+        listed = [_value(kind, types, name, value) for value in given]
         if not listed:
             raise _refused(f"operator {operator} on {name} needs 'values'")
         word = "in" if operator == "IN" else "not in"
@@ -125,14 +126,14 @@ def _order(kind: Kind, types: dict[str, str], sorts: list[Any]) -> str:
         raise _refused(f"only one sort is allowed, got {len(sorts)}")
     if not sorts:
         return "created_at, id"
-    sort = sorts[0]
+    sort = sorts[0] if isinstance(sorts[0], (str, dict)) else {}
     if isinstance(sort, str):
         sort = {
             "propertyName": sort.removeprefix("-"),
             "direction": "DESCENDING" if sort[:1] == "-" else "ASCENDING",
         }
     name = sort.get("propertyName")
-    if name not in types:
+    if not isinstance(name, str) or name not in types:
         raise _refused(f"there is no property {name!r} on {kind.plural} to sort by")
     direction = "desc" if sort.get("direction") == "DESCENDING" else "asc"
     return f"{_expression(kind, types, name)} {direction}, id {direction}"
@@ -160,28 +161,17 @@ def _value(kind: Kind, types: dict[str, str], name: str, given: Any) -> Any:
         except (TypeError, ValueError):
             raise _refused(f"{name} is a number, {given!r} is not") from None
     if types[name] == "datetime":
-        millis = _milliseconds(name, given)
+        try:
+            millis = parse_moment(given)
+        except ValueError:
+            raise _refused(f"{name} is a moment, {given!r} is not") from None
         return millis if name in {kind.created, kind.modified} else iso(millis)
     return str(given)
 
 
-def _milliseconds(name: str, given: Any) -> int:
-    text = str(given)
-    if text.lstrip("-").isdigit():
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _refused(f"{name} is a moment, {given!r} is not") from None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
 def _whole(given: Any, name: str) -> int:
-    try:
-        number = int(given)
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
+    number = record_id(given)
+    if number is None:
         raise invalid(f"{name} must be a whole number, it is {given!r}")
     return number
 

@@ -6,6 +6,7 @@ The world seeds the CRM with `put`, `associate` and `merge`; the API writes thro
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -36,6 +37,20 @@ def iso(millis: int) -> str:
     )
 
 
+def parse_moment(given: Any) -> int:
+    """Milliseconds since 1970 of a moment given as such or as ISO 8601 (no zone: UTC). Raises ValueError."""
+    text = str(given)
+    if re.fullmatch(r"-?[0-9]{1,14}", text):
+        return int(text)
+    moment = datetime.fromisoformat(text)
+    return milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def record_id(key: Any) -> int | None:
+    """The id a client gave as text or number; None if it is none."""
+    return int(key) if re.fullmatch(r"[0-9]{1,18}", str(key)) else None
+
+
 def property_text(value: Any) -> str:
     """A property's value as HubSpot keeps it: always a string."""
     if isinstance(value, bool):
@@ -56,8 +71,8 @@ def put(
     """Store a record whole: a contact, company, deal, note, task or owner.
 
     `kind` is plural; `id` numeric. Values become strings; None and "" mean not set. An owner's
-    properties are email, firstname, lastname. Raises ValueError for an unknown kind or a naive
-    moment, sqlite3.IntegrityError if another contact has the address.
+    properties are email, firstname, lastname. Raises ValueError for an unknown kind, a naive
+    moment or a datetime property that is none, sqlite3.IntegrityError if another contact has the address.
     """
     if kind not in KINDS and kind != OWNERS:
         raise ValueError(f"{kind!r} is no kind of CRM record; known are {', '.join([*KINDS, OWNERS])}")
@@ -94,22 +109,22 @@ def archive(db: sqlite3.Connection, kind: str, ids: Iterable[int], now: int) -> 
     db.executemany(
         "update crm_object set archived_at = ?, updated_at = ?"
         " where kind = ? and id = ? and archived_at is null",
-        [(now, now, kind, record_id) for record_id in ids],
+        [(now, now, kind, one_id) for one_id in ids],
     )
 
 
-def purge(db: sqlite3.Connection, kind: str, record_id: int) -> None:
+def purge(db: sqlite3.Connection, kind: str, one_id: int) -> None:
     """Delete a record and its associations for good."""
-    db.execute("delete from crm_object where kind = ? and id = ?", (kind, record_id))
-    _drop_associations(db, kind, record_id)
+    db.execute("delete from crm_object where kind = ? and id = ?", (kind, one_id))
+    _drop_associations(db, kind, one_id)
 
 
-def find(db: sqlite3.Connection, kind: str, record_id: int) -> sqlite3.Row | None:
+def find(db: sqlite3.Connection, kind: str, one_id: int) -> sqlite3.Row | None:
     """A record by id, archived or not. The id of a merged record finds the one it was merged into."""
     merged = db.execute(
-        "select winner from crm_merge where kind = ? and loser = ?", (kind, record_id)
+        "select winner from crm_merge where kind = ? and loser = ?", (kind, one_id)
     ).fetchone()
-    wanted = merged["winner"] if merged else record_id
+    wanted = merged["winner"] if merged else one_id
     return db.execute("select * from crm_object where kind = ? and id = ?", (kind, wanted)).fetchone()
 
 
@@ -142,11 +157,11 @@ def associate(
     )
 
 
-def dissociate(db: sqlite3.Connection, kind: str, record_id: int, to_kind: str, to_id: int) -> None:
+def dissociate(db: sqlite3.Connection, kind: str, one_id: int, to_kind: str, to_id: int) -> None:
     """Take an association back, in both directions."""
     db.executemany(
         "delete from crm_association where from_kind = ? and from_id = ? and to_kind = ? and to_id = ?",
-        [(kind, record_id, to_kind, to_id), (to_kind, to_id, kind, record_id)],
+        [(kind, one_id, to_kind, to_id), (to_kind, to_id, kind, one_id)],
     )
 
 
@@ -181,7 +196,7 @@ def merge(
     hs_merged_object_ids, its addresses to hs_additional_emails. `at` is the moment of the merge;
     without it the later of the two last modifications. Raises LookupError if one is not there.
     """
-    kept, lost = (_living(db, kind, int(record_id)) for record_id in (winner, loser))
+    kept, lost = (_living(db, kind, int(one_id)) for one_id in (winner, loser))
     if kept["id"] == lost["id"]:
         raise LookupError(f"{kind} {winner} and {loser} are the same record")
     kept_values, lost_values = stored_properties(kept), stored_properties(lost)
@@ -223,13 +238,14 @@ def stored_properties(record: sqlite3.Row) -> dict[str, str]:
 def _write(
     db: sqlite3.Connection,
     kind: str,
-    record_id: int,
+    one_id: int,
     properties: Mapping[str, Any],
     created: int,
     updated: int,
 ) -> None:
+    types = KINDS[kind].properties if kind in KINDS else {}
     values = {
-        name: property_text(value)
+        name: iso(parse_moment(value)) if types.get(name) == "datetime" else property_text(value)
         for name, value in properties.items()
         if value is not None and value != "" and name not in _COLUMNS_AS_PROPERTIES
     }
@@ -241,25 +257,25 @@ def _write(
         " values (?, ?, ?, ?, ?, ?)"
         " on conflict (kind, id) do update set properties = excluded.properties, email = excluded.email,"
         " created_at = excluded.created_at, updated_at = excluded.updated_at",
-        (kind, record_id, json.dumps(values, ensure_ascii=False), email, created, updated),
+        (kind, one_id, json.dumps(values, ensure_ascii=False), email, created, updated),
     )
     db.execute(
         "insert into crm_last_id values (?, ?) on conflict (kind) do update set id = max(id, excluded.id)",
-        (kind, record_id),
+        (kind, one_id),
     )
 
 
-def _living(db: sqlite3.Connection, kind: str, record_id: int) -> sqlite3.Row:
-    record = find(db, kind, record_id)
+def _living(db: sqlite3.Connection, kind: str, one_id: int) -> sqlite3.Row:
+    record = find(db, kind, one_id)
     if record is None or record["archived_at"] is not None:
-        raise LookupError(f"there is no {kind} record {record_id} to merge")
+        raise LookupError(f"there is no {kind} record {one_id} to merge")
     return record
 
 
-def _drop_associations(db: sqlite3.Connection, kind: str, record_id: int) -> None:
+def _drop_associations(db: sqlite3.Connection, kind: str, one_id: int) -> None:
     db.execute(
         "delete from crm_association where (from_kind = ? and from_id = ?) or (to_kind = ? and to_id = ?)",
-        (kind, record_id, kind, record_id),
+        (kind, one_id, kind, one_id),
     )
 
 

@@ -27,6 +27,7 @@ FURTHEST_SECONDS = 72 * 3600
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=.{{1,254}}$)(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}")
+_HEADER_NAME = re.compile(r"[!-~]+")
 _RESERVED_HEADERS = frozenset(
     {
         "x-sg-id",
@@ -91,13 +92,15 @@ def _personalizations(payload: dict[str, Any], now: int) -> Iterator[Problem]:
             "personalizations",
         )
         return
-    common_args = payload.get("custom_args") if isinstance(payload.get("custom_args"), dict) else {}
+    common_args = payload.get("custom_args") or {}
+    if any(_strings(common_args, "custom_args", "")):
+        common_args = {}  # that it is wrong is reported once, at the message's level
     seen: set[str] = set()
     recipients = 0
     for index, one in enumerate(given):
         field = f"personalizations.{index}"
         yield from _recipients(one, field, seen)
-        recipients += sum(len(one.get(kind) or []) for kind in ("to", "cc", "bcc"))
+        recipients += sum(len(_list(one.get(kind))) for kind in ("to", "cc", "bcc"))
         yield from _substitutions(one.get("substitutions"), f"{field}.substitutions")
         yield from _custom_args(one.get("custom_args"), common_args, f"{field}.custom_args")
         yield from _headers(one.get("headers"), f"{field}.headers")
@@ -115,14 +118,14 @@ def _recipients(one: dict[str, Any], field: str, seen: set[str]) -> Iterator[Pro
     if not one.get("to"):
         yield Problem("The to parameter is required for all personalization objects.", f"{field}.to")
     for kind in ("to", "cc", "bcc"):
-        listed = one.get(kind) or []
-        if not isinstance(listed, list):
+        if not isinstance(one.get(kind) or [], list):
             yield Problem(f"The {kind} parameter must be an array of email objects.", f"{field}.{kind}")
-            continue
-        for recipient in listed:
+        for recipient in _list(one.get(kind)):
             address = recipient.get("email") if isinstance(recipient, dict) else None
             if not is_address(address):
                 yield Problem("Does not contain a valid address.", f"{field}.{kind}")
+            elif not isinstance(recipient.get("name", ""), str):
+                yield Problem("The name of a recipient must be a string.", f"{field}.{kind}")
             elif address.strip().lower() in seen:
                 yield Problem(
                     "Each unique email address in the personalizations array should only be included once."
@@ -166,7 +169,7 @@ def _headers(given: Any, field: str) -> Iterator[Problem]:
         yield problem
         return
     for name in given or {}:
-        if not name.isascii() or not name or any(character.isspace() for character in name):
+        if not _HEADER_NAME.fullmatch(name):
             yield Problem("Header keys cannot contain non-ASCII characters or empty spaces.", field)
         elif name.lower() in _RESERVED_HEADERS:
             yield Problem(f"Header cannot be one of the reserved keys. [{name}]", field)
@@ -183,6 +186,8 @@ def _sender(payload: dict[str, Any]) -> Iterator[Problem]:
         )
     elif not isinstance(sender, dict) or not is_address(sender.get("email")):
         yield Problem("The from email does not contain a valid address.", "from.email")
+    elif not isinstance(sender.get("name", ""), str):
+        yield Problem("The name of the sender must be a string.", "from.name")
     reply_to = payload.get("reply_to")
     if reply_to is not None and not (isinstance(reply_to, dict) and is_address(reply_to.get("email"))):
         yield Problem("The reply_to email does not contain a valid address.", "reply_to.email")
@@ -245,7 +250,9 @@ def _content(payload: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _attachments(payload: dict[str, Any]) -> Iterator[Problem]:
-    for index, attachment in enumerate(payload.get("attachments") or []):
+    if not isinstance(payload.get("attachments") or [], list):
+        yield Problem("The attachments must be an array of objects.", "attachments")
+    for index, attachment in enumerate(_list(payload.get("attachments"))):
         field = f"attachments.{index}"
         try:
             base64.b64decode(attachment["content"], validate=True)
@@ -315,8 +322,12 @@ def _unsubscribe_group(given: Any) -> Iterator[Problem]:
 
 def _settings(payload: dict[str, Any]) -> Iterator[Problem]:
     for block in ("mail_settings", "tracking_settings"):
-        for name, setting in (payload.get(block) or {}).items():
-            if isinstance(setting, dict) and not isinstance(setting.get("enable", False), bool):
+        settings = payload.get(block) or {}
+        if not isinstance(settings, dict) or not all(isinstance(one, dict) for one in settings.values()):
+            yield Problem(f"The {block} must be an object of objects.", block)
+            continue
+        for name, setting in settings.items():
+            if not isinstance(setting.get("enable", False), bool):
                 yield Problem(
                     f"The {name.replace('_', ' ')} enable param should be a boolean value.",
                     f"{block}.{name}.enable",
@@ -330,9 +341,13 @@ def _strings(given: Any, field: str, sentence: str) -> Iterator[Problem]:
         yield Problem(sentence, field)
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
 def _bytes(pairs: dict[str, Any]) -> int:
-    return sum(len(str(text).encode()) for pair in pairs.items() for text in pair)
+    return len("".join([*pairs, *pairs.values()]).encode())
