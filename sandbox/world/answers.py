@@ -33,9 +33,9 @@ def temperament(person: Person | None) -> Temperament:
     eager = 0.12 if person.asleep else 0.25 + 0.65 * person.restless
     return Temperament(
         open_rate=eager,
-        click_rate=0.45 * eager,
+        click_rate=0.7 if person.open_checkout is not None else 0.45 * eager,
         complaint_rate=0.012 if person.asleep else 0.002,
-        opt_out_rate=0.03 if person.asleep else 0.012,
+        opt_out_rate=0.06 if person.asleep else 0.015,
         bounce=bounce,
         machine_opens=draw % 4 == 0,
         patience=timedelta(hours=3 + draw % 30),
@@ -75,7 +75,7 @@ def click(entry: Entry) -> None:
             person, at, "product_view", url, known=True, product_id=product_gid(found["id"]), **utm
         )
     chance = rng.random()
-    if person.open_checkout is not None and chance < 0.45:
+    if person.open_checkout is not None and chance < 0.55:
         minutes = timedelta(minutes=rng.randrange(2, 40))
         entry.later("return_to_cart", minutes, checkout=person.open_checkout)
     elif person.customer_id is not None and chance < 0.10:

@@ -151,10 +151,11 @@ def write(db: sqlite3.Connection, seed: int, opened_at: datetime) -> None:
 
 
 def read(db: sqlite3.Connection) -> list[Product]:
-    """The products that can be bought."""
+    """The products that people of the world can buy."""
     categories = {category.name: category for category in CATEGORIES}
     rows = db.execute("select * from shop_products where status = 'ACTIVE' order by id").fetchall()
     return [
         Product(r["id"], r["title"], r["sku"], Decimal(r["price"]), categories[r["product_type"]])
         for r in rows
+        if r["product_type"] in categories
     ]

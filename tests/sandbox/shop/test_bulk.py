@@ -31,11 +31,8 @@ def lines_of(operation):
 def test_the_file_holds_what_paging_gives(ask, sandbox):
     fields = "id name tags customer { id } totalPriceSet { shopMoney { amount } }"
     below = "id sku quantity product { id } variant { id } originalUnitPriceSet { shopMoney { amount } }"
-    operation = run(
-        ask,
-        sandbox,
-        "{ orders { edges { node { %s lineItems { edges { node { %s } } } } } } }" % (fields, below),
-    )
+    nested = f"lineItems {{ edges {{ node {{ {below} }} }} }}"
+    operation = run(ask, sandbox, f"{{ orders {{ edges {{ node {{ {fields} {nested} }} }} }} }}")
     assert operation["status"] == "COMPLETED"
     lines = lines_of(operation)
     assert len(lines) == int(operation["objectCount"])
@@ -49,10 +46,8 @@ def test_the_file_holds_what_paging_gives(ask, sandbox):
             parent = orders[line["id"]] = line | {"lineItems": {"nodes": []}}
     assert len(orders) == int(operation["rootObjectCount"]) == sandbox.world["counts"]["shop_orders"]
 
-    query = "{ orders(first: 30, reverse: true) { nodes { %s lineItems(first: 8) { nodes { %s } } } } }" % (
-        fields,
-        below,
-    )
+    page = f"nodes {{ {fields} lineItems(first: 8) {{ nodes {{ {below} }} }} }}"
+    query = f"{{ orders(first: 30, reverse: true) {{ {page} }} }}"
     for order in ask(sandbox, query)["data"]["orders"]["nodes"]:
         assert orders[order["id"]] == order
 
@@ -77,11 +72,11 @@ def test_a_filter_narrows_and_nothing_found_has_no_file(ask, sandbox):
     [
         ("{ orders { edges { node { id nosuch } } } }", "doesn't exist"),
         ("{ shop { name } }", "exactly one connection"),
-        ("{ orders { edges { node { id refunds(first: 5) { id refundLineItems { edges { node { quantity } } } } } } } }",
+        ("{ orders { nodes { id refunds(first: 5) { id refundLineItems { nodes { quantity } } } } } }",
          "connection field within a list field"),
         ("{ orders { edges { node { lineItems { edges { node { id } } } } } } }", "must select its id"),
         ("query($q: String) { orders(query: $q) { edges { node { id } } } }", "variables"),
-        ("{ customers { edges { node { id orders { edges { node { id lineItems { edges { node { id } } } } } } } } } }",
+        ("{ customers { nodes { id orders { nodes { id lineItems { nodes { id } } } } } } }",
          "nesting depth"),
         ('{ orders(query: "updated_at:>soon") { edges { node { id } } } }', "no date"),
         ("{ orders { edges { node { id ", "Syntax Error"),

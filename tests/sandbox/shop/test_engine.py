@@ -45,12 +45,14 @@ def test_two_adjoining_windows_hold_every_order_once(ask, sandbox):
 
 
 def test_backward_paging_is_the_mirror_of_forward_paging(ask, sandbox):
-    query = "query($a: String, $b: String) { a: products(first: 5, after: $a) { nodes { id } pageInfo { endCursor } }"
-    query += " b: products(last: 5, before: $b) { nodes { id } pageInfo { startCursor hasPreviousPage } } }"
+    query = """query($a: String, $b: String) {
+        a: products(first: 5, after: $a) { nodes { id } pageInfo { endCursor } }
+        b: products(last: 5, before: $b) { nodes { id } pageInfo { startCursor hasPreviousPage } } }"""
+    edge = "query($a: String) { products(first: 1, after: $a) { edges { cursor node { id } } } }"
     first = ask(sandbox, query)["data"]["a"]
     second = ask(sandbox, query, a=first["pageInfo"]["endCursor"])["data"]["a"]
-    cursor = ask(sandbox, "query($a: String) { products(first: 1, after: $a) { edges { cursor node { id } } } }",
-                 a=second["pageInfo"]["endCursor"])["data"]["products"]["edges"][0]["cursor"]  # fmt: skip
+    third = ask(sandbox, edge, a=second["pageInfo"]["endCursor"])
+    cursor = third["data"]["products"]["edges"][0]["cursor"]
     back = ask(sandbox, query, b=cursor)["data"]["b"]
     assert back["nodes"] == second["nodes"]
     assert back["pageInfo"]["hasPreviousPage"]

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sqlite3
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from sandbox.store import Store, iso, parse
+from sandbox.world import clock
+
+START = parse("2026-11-20T06:00:00Z")
+RESERVED = re.compile(r"@(@|\.)?([\w-]+\.)*(example|example\.(com|org|net))$")
+
+FACTS = (
+    "shop_customers",
+    "shop_orders",
+    "shop_order_lines",
+    "shop_refunds",
+    "shop_refund_lines",
+    "shop_checkouts",
+    "crm_object",
+    "crm_association",
+    "world_people",
+    "world_agenda",
+)
+
+
+def new_world(home: Path, **setting) -> Store:
+    store = Store(home)
+    values = {"seed": 7, "start": START, "contacts": 150, "days": 120} | setting
+    clock.begin(store, clock.Setting(**values), home / "inbox")
+    return store
+
+
+def contents(store: Store) -> dict[str, list[tuple]]:
+    with store.read() as db:
+        return {table: sorted(tuple(row) for row in db.execute(f"select * from {table}")) for table in FACTS}
+
+
+def site_events(home: Path) -> list[dict]:
+    events = []
+    for path in sorted((home / "inbox").iterdir()):
+        events += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    return events
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Store:
+    """A world that tests only look at."""
+    return new_world(tmp_path_factory.mktemp("world"), contacts=600, days=180)
+
+
+def rows(store: Store, query: str) -> list[sqlite3.Row]:
+    with store.read() as db:
+        return db.execute(query).fetchall()
+
+
+def test_the_same_seed_makes_the_same_world_and_another_one_another(tmp_path):
+    first, second = new_world(tmp_path / "a", seed=3), new_world(tmp_path / "b", seed=3)
+    other = new_world(tmp_path / "c", seed=4)
+    assert contents(first) == contents(second)
+    assert site_events(tmp_path / "a") == site_events(tmp_path / "b")
+    assert contents(first) != contents(other)
+
+
+def test_one_long_step_and_many_short_ones_lead_to_the_same_world(tmp_path):
+    once, often = new_world(tmp_path / "a"), new_world(tmp_path / "b")
+    end = START + timedelta(days=9)
+    clock.advance(once, end, tmp_path / "a" / "inbox", None)
+    moment = START
+    while moment < end:
+        moment = min(end, moment + timedelta(hours=31, minutes=7))
+        clock.advance(often, moment, tmp_path / "b" / "inbox", None)
+    assert contents(once) == contents(often)
+    known = {event["event_id"]: event for event in site_events(tmp_path / "a")}
+    assert known == {event["event_id"]: event for event in site_events(tmp_path / "b")}
+    assert len(site_events(tmp_path / "b")) == len(known), "no event is written twice"
+
+
+def test_a_moment_that_has_passed_changes_nothing(tmp_path):
+    store = new_world(tmp_path)
+    clock.advance(store, START + timedelta(days=1), tmp_path / "inbox", None)
+    before, files = contents(store), sorted((tmp_path / "inbox").iterdir())
+    for moment in (START, START + timedelta(days=1)):
+        assert clock.advance(store, moment, tmp_path / "inbox", None)["happened"] == {}
+    assert contents(store) == before
+    assert sorted((tmp_path / "inbox").iterdir()) == files
+
+
+def test_an_advance_that_fails_leaves_the_world_as_it_was_and_can_be_repeated(tmp_path, monkeypatch):
+    store, twin = new_world(tmp_path / "a"), new_world(tmp_path / "b")
+    before = contents(store)
+
+    def crash(*_):
+        raise OSError("power cut")
+
+    monkeypatch.setattr(clock, "_write", crash)
+    with pytest.raises(OSError, match="power cut"):
+        clock.advance(store, START + timedelta(days=3), None, None)
+    monkeypatch.undo()
+    assert contents(store) == before
+    assert store.now() == START
+    for each in (store, twin):
+        clock.advance(each, START + timedelta(days=3), None, None)
+    assert contents(store) == contents(twin)
+
+
+def test_site_events_that_could_not_be_written_are_written_at_the_next_start(tmp_path):
+    store = new_world(tmp_path)
+    clock.advance(store, START + timedelta(days=2), None, None)
+    waiting = {row["name"] for row in rows(store, "select name from world_outbox")}
+    assert waiting
+    clock.begin(Store(tmp_path), clock.Setting(), tmp_path / "inbox")
+    assert waiting <= {path.name for path in (tmp_path / "inbox").iterdir()}
+    assert not rows(store, "select 1 from world_outbox")
+
+
+def test_history_is_one_file_a_day_in_order_and_not_from_the_future(world):
+    days = Counter()
+    for path in sorted((world.home / "inbox").iterdir()):
+        lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+        assert [line["occurred_at"] for line in lines] == sorted(line["occurred_at"] for line in lines)
+        assert {line["occurred_at"][:10] for line in lines} == {path.name.removeprefix("site-")[:10]}
+        assert lines[-1]["occurred_at"] <= iso(START)
+        days.update(line["type"] for line in lines)
+    assert set(days) == {
+        "page_view", "product_view", "search", "cart_add", "content_download", "form_submit",
+    }  # fmt: skip
+
+
+def test_every_address_and_number_is_one_that_nobody_has(world):
+    addresses = [row["email"] for row in rows(world, "select email from world_addresses")]
+    proper = [address for address in addresses if address.count("@") == 1]
+    assert len(proper) > 500
+    for address in proper:
+        domain = address.partition("@")[2].strip()
+        assert not domain or RESERVED.search(f"@{domain.strip('.')}"), address
+    phones = [row["phone"] for row in rows(world, "select phone from shop_customers where phone is not null")]
+    assert phones
+    assert all(phone.startswith(("+493023125", "+447700900", "+12025550")) for phone in phones)
+
+
+@pytest.mark.parametrize(
+    ("what", "query"),
+    [
+        ("fresh subscribers", "select 1 from shop_customers where marketing_state = 'SUBSCRIBED'"
+         " and marketing_updated_at >= '2026-11-18T06:00:00Z'"),
+        ("never confirmed", "select 1 from shop_customers where marketing_state = 'PENDING'"),
+        ("opted out at the shop", "select 1 from shop_customers where marketing_state = 'UNSUBSCRIBED'"),
+        ("carts left lately", "select 1 from shop_checkouts where completed_at is null"
+         " and created_at >= '2026-11-17T12:00:00Z'"),
+        ("carts completed later", "select 1 from shop_checkouts where completed_at > created_at"),
+        ("many purchases", "select 1 from shop_orders group by customer_id having count(*) >= 5"),
+        ("bought once", "select 1 from shop_orders group by customer_id having count(*) = 1"),
+        ("away for half a year", "select 1 from shop_orders where customer_id > 0 group by customer_id"
+         " having max(created_at) < '2026-05-24'"),
+        ("guest orders", "select 1 from shop_orders where customer_id is null"),
+        ("cancelled", "select 1 from shop_orders where cancelled_at is not null"),
+        ("partly refunded", "select 1 from shop_orders where financial_status = 'PARTIALLY_REFUNDED'"),
+        ("discount codes", "select 1 from shop_orders where discount_codes <> ''"),
+        ("addresses no mail server takes", "select 1 from shop_customers where not valid_format"),
+        ("without a first name", "select 1 from shop_customers where first_name is null and last_name <> ''"),
+        ("a name with markup", "select 1 from shop_customers where first_name = '<b>Bella</b>'"),
+        ("a name like a merge field", "select 1 from shop_customers where first_name = '%%first_name%%'"),
+        ("a product without a picture", "select 1 from shop_products where image is null"),
+        ("changed addresses", "select 1 from shop_customers where email like '%@neu.example'"),
+        ("leads", "select 1 from crm_object where kind = 'contacts' and properties like '%\"lead\"%'"),
+        ("open deals", "select 1 from crm_object where kind = 'deals' and properties not like '%closed%'"),
+        ("deals won", "select 1 from crm_object where kind = 'deals' and properties like '%closedwon%'"),
+        ("merged contacts", "select 1 from crm_merge"),
+        ("people in both systems", "select 1 from crm_object o join shop_customers c on c.email = o.email"),
+    ],
+)  # fmt: skip
+def test_the_world_has(world, what, query):
+    assert rows(world, query), what
+
+
+def test_a_world_of_a_few_people_still_has_what_a_first_look_needs(tmp_path):
+    store = new_world(tmp_path, contacts=25, days=60)
+    assert rows(
+        store, "select 1 from shop_checkouts where completed_at is null and created_at > '2026-11-17'"
+    )
+    fresh = "select 1 from shop_customers where marketing_state = 'SUBSCRIBED' and created_at > '2026-11-18'"
+    assert len(rows(store, fresh)) >= 3
+    assert rows(store, "select 1 from shop_orders")
+
+
+def test_no_more_is_given_back_than_was_paid(world):
+    for order in rows(world, "select * from shop_orders"):
+        assert Decimal("0") <= Decimal(order["refunded"]) <= Decimal(order["total"])
+        assert (order["refunded"] == "0.00") == (order["financial_status"] in {"PAID", "PENDING"})
+    refunded = Counter()
+    for refund in rows(world, "select order_id, amount from shop_refunds"):
+        refunded[refund["order_id"]] += Decimal(refund["amount"])
+    orders = {
+        row["id"]: Decimal(row["refunded"]) for row in rows(world, "select id, refunded from shop_orders")
+    }
+    assert refunded == {order: amount for order, amount in orders.items() if amount}
+    assert not rows(world, "select 1 from shop_order_lines where current_quantity not between 0 and quantity")
+
+
+def test_everything_has_happened_by_now_and_in_order(world):
+    now = iso(START + timedelta(minutes=30))  # a visit that began before the clock stopped is finished
+    for table in ("shop_customers", "shop_orders", "shop_refunds", "shop_checkouts"):
+        wrong = f"select 1 from {table} where updated_at < created_at or updated_at > '{now}'"
+        assert not rows(world, wrong), table
+    assert not rows(
+        world,
+        "select 1 from shop_orders o join shop_customers c on c.id = o.customer_id"
+        " where o.created_at < c.created_at",
+    )
