@@ -27,7 +27,7 @@ from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavail
 
 PATIENCE = 300.0
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-_GROWING = wait_exponential_jitter(initial=0.5, max=30)
+_GROWING = wait_exponential_jitter(initial=0.5, max=30, jitter=0.4)
 
 Check = Callable[[httpx.Response], None]
 

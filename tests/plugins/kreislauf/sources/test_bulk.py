@@ -38,7 +38,7 @@ def test_records_without_children(bulk_file):
 
 @pytest.mark.parametrize("cut", [1 + len(json.dumps(ORDER_2)), 5])
 def test_a_file_that_is_cut_off_is_noticed(bulk_file, cut):
-    with pytest.raises(BadAnswer, match="shop orders.*(not complete|cut off)"):
+    with pytest.raises(BadAnswer, match=r"shop orders.*(not complete|cut off)"):
         list(nested(bulk_file(LINES, cut), SHOP_ORDERS, 4, 2))
 
 

@@ -70,7 +70,7 @@ def test_patience_ends(serve):
     server = serve(*[(503, {}, b"")] * 50)
     api = Api(Connection("shop", "http", host=server.url), patience=1.0)
     began = time.monotonic()
-    with pytest.raises(Unavailable, match="connection 'shop'.*HTTP 503"):
+    with pytest.raises(Unavailable, match=r"connection 'shop'.*HTTP 503"):
         api.json("GET", "/")
     assert time.monotonic() - began < 3
     assert len(server.requests) >= 2

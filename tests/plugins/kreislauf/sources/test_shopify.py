@@ -152,13 +152,13 @@ def test_a_wrong_secret_fails_at_once_and_names_the_connection(shop_connection, 
 
 
 def test_a_field_the_shop_does_not_know_is_a_clear_error(shop):
-    with pytest.raises(BadAnswer, match="connection 'shop', GraphQL: .*favouriteColour"):
+    with pytest.raises(BadAnswer, match=r"connection 'shop', GraphQL: .*favouriteColour"):
         shop.query("{ shop { favouriteColour } }")
 
 
 def test_another_version_is_a_clear_error(shop_connection, read, now, monkeypatch):
     monkeypatch.setattr(shopify, "API_VERSION", "2020-01")
-    with pytest.raises(BadAnswer, match="2020-01.*HTTP 404"):
+    with pytest.raises(BadAnswer, match=r"2020-01.*HTTP 404"):
         read(ShopifySource(shop_connection), SHOP_ORDERS, None, now)
 
 
