@@ -79,8 +79,11 @@ def _list(request: Request, db: sqlite3.Connection, now: int) -> Response:
     number = int(number) if number.isdigit() and number != "0" else 1
     where, values = "true", []
     if search:
-        where += " and (m.address like ? or m.subject like ? or m.message_key = ?)"
-        values += [f"%{search}%", f"%{search}%", search]
+        where += (
+            " and (m.address like ? or m.subject like ? or m.message_key = ?"
+            " or ? in (select value from json_each(m.categories)))"
+        )
+        values += [f"%{search}%", f"%{search}%", search, search]
     if state in STATES:
         where += " and m.state = ?"
         values.append(state)

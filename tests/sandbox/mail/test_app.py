@@ -275,6 +275,7 @@ def test_the_inbox_shows_the_mail_as_its_reader_sees_it(mail: httpx.Client, requ
     page = mail.get("/inbox", params={"q": "b@example.com"})
     assert "Hello &lt;b&gt;Person &amp; 1&lt;/b&gt;" in page.text
     assert "a@example.com" not in page.text
+    assert "2 mails found" in mail.get("/inbox", params={"q": "welcome"}).text, "a category is found"
     message = mail.get("/inbox.json", params={"address": "B@example.com"}).json()[0]
     detail = mail.get(f"/inbox/{message['id']}").text
     assert "Dear Person &amp; 1" in detail
