@@ -31,7 +31,7 @@ class Finding:
 
 
 def check(rendered: Rendered, sender: From) -> list[Finding]:
-    """All findings for a rendered template, errors first."""
+    """All findings for a compiled template, errors first."""
     from bs4 import BeautifulSoup
 
     page = BeautifulSoup(rendered.html, "html.parser")
@@ -44,11 +44,6 @@ def check(rendered: Rendered, sender: From) -> list[Finding]:
         *_leftovers(rendered),
     ]
     return sorted(found, key=lambda finding: not finding.is_error)
-
-
-def errors(rendered: Rendered, sender: From) -> list[str]:
-    """The texts of the errors."""
-    return [finding.text for finding in check(rendered, sender) if finding.is_error]
 
 
 def _subject(subject: str) -> list[Finding]:

@@ -33,6 +33,7 @@ from kreislauf.delivery.fields import (
     otherwise,
     substitutions,
 )
+from kreislauf.delivery.lint import Finding, check
 from kreislauf.delivery.slots import Link, add_slots
 from kreislauf.delivery.transport import From
 
@@ -136,7 +137,10 @@ class Templates:
         """
         key = (name, language, item_count, sender, web_url, flow, step)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(*key)
+            compiled = self._compile(*key)
+            if found := [finding.text for finding in check(compiled, sender) if finding.is_error]:
+                raise TemplateError(f"{name}.{language}.mjml: " + "; ".join(found))
+            self._compiled[key] = compiled
         compiled = self._compiled[key]
         nonce = secrets.token_hex(3)
 
@@ -151,6 +155,13 @@ class Templates:
             nonce=nonce,
         )
 
+    def check(self, name: str, language: str, sender: From) -> list[Finding]:
+        """What is wrong with a template, with as many items as its sample has. Raises TemplateError if
+        it cannot be rendered at all."""
+        items = len(self.load(name, language).sample.get("items", ()))
+        compiled = self._compile(name, language, items, sender, "https://web.example", *name.split("/", 1))
+        return check(compiled, sender)
+
     def preview(self, name: str, language: str, sender: From) -> tuple[str, str, str]:
         """Subject, HTML and text for the template's own sample: for people to look at, and checks."""
         sample = SAMPLE_PERSON | dict(self.load(name, language).sample)
@@ -162,8 +173,6 @@ class Templates:
     def _compile(
         self, name: str, language: str, item_count: int, sender: From, web_url: str, flow: str, step: str
     ) -> Rendered:
-        from kreislauf.delivery.lint import errors
-
         template = self.load(name, language)
         used: dict[str, Field] = {}
         context = _context(template, item_count, sender, used)
@@ -175,10 +184,7 @@ class Templates:
         text = _text(page)
         placed = frozenset(TAG.findall(subject + page + text))
         digest = hashlib.sha256("\0".join((subject, page, text)).encode()).hexdigest()[:16]
-        rendered = Rendered(subject, page, text, digest, tuple(links), NONCE, placed, used)
-        if found := errors(rendered, sender):
-            raise TemplateError(f"{name}.{language}.mjml: " + "; ".join(found))
-        return rendered
+        return Rendered(subject, page, text, digest, tuple(links), NONCE, placed, used)
 
     def _jinja(self, template: Template, source: str, context: Mapping[str, Any]) -> Any:
         import jinja2

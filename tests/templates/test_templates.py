@@ -1,0 +1,73 @@
+"""Every template in include/templates renders, in every language, clean of findings."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+from kreislauf.delivery import lint
+from kreislauf.delivery.templates import FOLDER, LANGUAGES, Templates
+from kreislauf.delivery.transport import From
+
+SENDER = From("hello@shop.example", "Sandbox Shop", "Musterweg 1, 10115 Berlin", "https://shop.example")
+TEMPLATES = Templates()
+ALL = [(name, language) for name in TEMPLATES.names() for language in LANGUAGES]
+
+
+def test_there_are_templates() -> None:
+    assert {"welcome/hello", "welcome/voucher", "abandoned_cart/reminder"} <= set(TEMPLATES.names())
+
+
+@pytest.mark.parametrize(("name", "language"), ALL)
+def test_it_is_clean(name: str, language: str) -> None:
+    assert TEMPLATES.check(name, language, SENDER) == []
+
+
+@pytest.mark.parametrize(("name", "language"), ALL)
+def test_its_sample_fills_every_place(name: str, language: str) -> None:
+    subject, page, text = TEMPLATES.preview(name, language, SENDER)
+    assert "%%" not in subject + page + text
+    assert ("Mustermann" if language == "de" else "Erika") in page
+    assert BeautifulSoup(page, "html.parser").find("html")["lang"] == language
+
+
+@pytest.mark.parametrize(("name", "language"), ALL)
+def test_it_fetches_nothing_from_strangers(name: str, language: str) -> None:
+    """No fonts, pixels or icons from other companies' servers."""
+    _, page, _ = TEMPLATES.preview(name, language, SENDER)
+    fetched = re.findall(r"(?:src|url\()\s*=?\s*[\"']?(https?://[^\"')\s]+)", page)
+    fetched += [link["href"] for link in BeautifulSoup(page, "html.parser").find_all("link")]
+    assert [
+        url for url in fetched if not url.startswith(("https://shop.example/", "https://web.example/"))
+    ] == []
+    assert "@import" not in page
+
+
+@pytest.mark.parametrize("name", TEMPLATES.names())
+def test_the_languages_use_the_same_fields(name: str) -> None:
+    samples = [set(TEMPLATES.load(name, language).sample) for language in LANGUAGES]
+    assert samples[0] == samples[1]
+
+
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_a_cart_of_any_size_fits(count: int) -> None:
+    sample = dict(TEMPLATES.load("abandoned_cart/reminder", "de").sample)
+    sample["items"] = [sample["items"][0]] * count
+    rendered = TEMPLATES.render(
+        "abandoned_cart/reminder", "de", count, SENDER, "https://web.example", "cart", "reminder"
+    )
+    values = rendered.substitutions(sample, "cart", "de", "https://web.example/unsubscribe/x")
+    assert sum("title" in tag for tag in values) == 2 * count
+    assert len(rendered.html) < lint.CLIPPED_AT
+
+
+def test_every_file_belongs_to_a_template() -> None:
+    suffixes = tuple(f".{language}.mjml" for language in LANGUAGES)
+    strays = [
+        path.name
+        for path in FOLDER.rglob("*")
+        if path.is_file() and not path.name.startswith("_") and not path.name.endswith(suffixes)
+    ]
+    assert strays == []
