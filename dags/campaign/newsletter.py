@@ -96,7 +96,7 @@ with DAG(
     params=params,
 ) as dag:
 
-    @task(multiple_outputs=False)
+    @task(multiple_outputs=True)
     def preview(**context: Any) -> dict[str, Any]:
         """Who would get the issue, by language and reason, with a few contact ids to look up."""
         from kreislauf import hooks

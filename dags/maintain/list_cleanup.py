@@ -72,7 +72,7 @@ with DAG(
         by = f"{context['dag'].dag_id} {context['dag_run'].run_id}"
         return {"lifted": cleanup.undo(hooks.ledger(), context["params"]["undo_run"], by[:128])}
 
-    @task(multiple_outputs=False)
+    @task(multiple_outputs=True)
     def find(**context: Any) -> dict[str, Any]:
         """Write the report, and count contacts by reason."""
         from kreislauf import hooks

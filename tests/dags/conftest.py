@@ -92,8 +92,8 @@ def run_dag(airflow_db: None) -> RunDag:
     """Run a DAG file once: `run_dag("flow/welcome", as_of="…")` gives state and result by task id."""
     from airflow.dag_processing.dagbag import DagBag
 
-    def run(name: str, **conf: Any) -> dict[str, Any]:
-        bag = DagBag(dag_folder=str(DAGS / f"{name}.py"))
+    def run(file: str, /, **conf: Any) -> dict[str, Any]:
+        bag = DagBag(dag_folder=str(DAGS / f"{file}.py"))
         assert not bag.import_errors
         (dag,) = bag.dags.values()
         done = dag.test(run_conf=conf)
