@@ -15,8 +15,7 @@ from sandbox.store import Store, parse
 from sandbox.world import clock
 
 
-def arguments() -> argparse.Namespace:
-    defaults = Options()
+def arguments(defaults: Options) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder for the sandbox's state")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
@@ -37,10 +36,10 @@ def arguments() -> argparse.Namespace:
     for name in ("client-id", "client-secret", "crm-token", "mail-key"):
         parser.add_argument(f"--{name}", default=getattr(defaults, name.replace("-", "_")))
     parser.add_argument("--token-life", type=float, default=defaults.token_life, help="seconds")
-    parser.add_argument("--shop-bucket", type=int, default=defaults.shop_bucket, help="cost points at most")
     parser.add_argument(
-        "--shop-rate", type=int, default=defaults.shop_rate, help="cost points restored a second"
+        "--shop-rate", type=int, help="cost points restored a second; default 100, with --retail 1000"
     )
+    parser.add_argument("--shop-bucket", type=int, help="cost points at most; default 20 seconds' worth")
     return parser.parse_args()
 
 
@@ -57,11 +56,15 @@ class Server(uvicorn.Server):
 
 
 def main() -> None:
-    given = arguments()
+    defaults = Options()
+    given = arguments(defaults)
     listener = socket.create_server((given.host, given.port), backlog=256)
     port = listener.getsockname()[1]
     url = given.public_url or f"http://{given.host}:{port}"
     store = Store(given.home, url)
+    # A shop as big as the invoice lines' is on Shopify's largest plan.
+    given.shop_rate = given.shop_rate or (1000 if given.retail else defaults.shop_rate)
+    given.shop_bucket = given.shop_bucket or 20 * given.shop_rate
     options = Options(**{name: getattr(given, name) for name in Options.__dataclass_fields__})
     site_inbox = Path(given.site_inbox) if given.site_inbox else None
     setting = clock.Setting(given.seed, given.start, given.contacts, given.days, given.retail)

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +18,8 @@ from starlette.routing import Route
 from sandbox.shop import pictures
 from sandbox.shop.bulk import Operations
 from sandbox.shop.cost import Bucket
-from sandbox.shop.engine import API_VERSION, Engine
+from sandbox.shop.documents import API_VERSION
+from sandbox.shop.engine import Engine
 from sandbox.store import Store
 
 TOKEN_LIFE = 86399  # seconds, as Shopify's client-credentials grant
@@ -145,8 +147,6 @@ async def _fields(request: Request) -> dict[str, Any]:
             return dict(json.loads(body))
         except (ValueError, TypeError):
             return {}
-    from urllib.parse import parse_qsl
-
     return dict(parse_qsl(body.decode(errors="replace")))
 
 

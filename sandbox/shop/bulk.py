@@ -8,6 +8,7 @@ plain functions over rows: the general executor would take minutes for half a mi
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -19,10 +20,13 @@ from graphql.language import ast
 
 from sandbox import store as state
 from sandbox.shop.cost import fields
+from sandbox.shop.documents import document, schema
 from sandbox.shop.fields import CHILDREN, FIELDS
 from sandbox.shop.graph import ROOTS, TABLES, Context, Row, by_key, group_of
 from sandbox.shop.search import SearchError, condition
 from sandbox.store import Store, iso
+
+log = logging.getLogger(__name__)
 
 AT_A_TIME = 5
 MAX_CONNECTIONS = 5
@@ -42,8 +46,6 @@ def problem_with(query: str) -> tuple[str, str] | None:
     connection at the top, at most five in all, nested at most two deep, none inside a list, no
     variables; and the parent of a nested connection selects its id.
     """
-    from sandbox.shop.engine import document
-
     parsed, errors = document(query)
     if parsed is None:
         return "INVALID", "Invalid bulk query: " + "; ".join(error["message"] for error in errors)
@@ -88,8 +90,6 @@ class Plan:
     """
 
     def __init__(self, document: ast.DocumentNode) -> None:
-        from sandbox.shop.engine import schema
-
         self.schema = schema()
         self.fragments = _fragments(document)
         self.connections = 0
@@ -243,8 +243,8 @@ class Operations:
                 try:
                     self._run(*operation)
                 except Exception:
+                    log.exception("Bulk operation %s failed", operation[0])
                     self._finish(operation[0], "FAILED", error_code="INTERNAL_SERVER_ERROR")
-                    raise
 
     def _next(self) -> tuple[int, str] | None:
         with self.store.read() as db:
@@ -259,10 +259,9 @@ class Operations:
         return row["id"], row["query"]
 
     def _run(self, operation_id: int, query: str) -> None:
-        from sandbox.shop.engine import document
-
-        parsed, _ = document(query)
-        assert parsed is not None, "a query is checked before it becomes an operation"  # ruff: ignore[assert]
+        parsed, errors = document(query)
+        if parsed is None:
+            raise PlanError(f"The query of bulk operation {operation_id} is no longer valid: {errors}")
         plan = Plan(parsed)
         self.folder.mkdir(exist_ok=True)
         draft = self.file(operation_id).with_suffix(".draft")

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import gzip
-import json
-import re
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from graphql import (
-    DocumentNode,
-    GraphQLError,
-    GraphQLResolveInfo,
-    GraphQLSchema,
-    build_client_schema,
-    execute,
-    get_operation_ast,
-    parse,
-    validate,
-)
+from graphql import GraphQLError, GraphQLResolveInfo, execute, get_operation_ast
 
 from sandbox import store as state
 from sandbox.shop import bulk
 from sandbox.shop.cost import MAXIMUM, Bucket, Coster
+from sandbox.shop.documents import document, schema
 from sandbox.shop.fields import CHILDREN, FIELDS
 from sandbox.shop.graph import (
     ROOTS,
@@ -38,40 +23,6 @@ from sandbox.shop.graph import (
 )
 from sandbox.shop.search import SearchError
 from sandbox.store import Store, iso
-
-API_VERSION = "2026-10"
-SCHEMA_FILE = Path(__file__).parent / "schema" / f"admin_{API_VERSION}.json.gz"
-
-
-@functools.cache
-def schema() -> GraphQLSchema:
-    """Shopify's schema. `assume_valid`, for graphql-core objects to six of its deprecations."""
-    content = json.loads(gzip.decompress(SCHEMA_FILE.read_bytes()))
-    return build_client_schema(content["data"], assume_valid=True)
-
-
-@functools.lru_cache(maxsize=256)
-def document(text: str) -> tuple[DocumentNode | None, tuple[dict[str, Any], ...]]:
-    """A parsed and validated document, or the errors as Shopify words them."""
-    try:
-        parsed = parse(text)
-    except GraphQLError as error:
-        return None, (error_entry(error),)
-    errors = validate(schema(), parsed)
-    return (None, tuple(error_entry(error) for error in errors)) if errors else (parsed, ())
-
-
-UNKNOWN_FIELD = re.compile(r"Cannot query field '(\w+)' on type '(\w+)'")
-
-
-def error_entry(error: GraphQLError) -> dict[str, Any]:
-    """A validation error in the shape and, for the commonest one, the words of Shopify."""
-    entry: dict[str, Any] = {"message": error.message, **(error.formatted)}
-    unknown = UNKNOWN_FIELD.match(error.message)
-    if unknown:
-        entry["message"] = f"Field '{unknown[1]}' doesn't exist on type '{unknown[2]}'"
-        entry["extensions"] = {"code": "undefinedField", "typeName": unknown[2], "fieldName": unknown[1]}
-    return entry
 
 
 class Engine:
@@ -273,7 +224,7 @@ def _update_consent(info: GraphQLResolveInfo, input: dict[str, Any]) -> dict[str
             ["input", "emailMarketingConsent", "marketingState"],
             f"Cannot specify {wanted} as a marketing state input",
         )
-    now = datetime.now(UTC) if engine is None else engine.store.now()
+    now = engine.store.now()
     updated_at = state.parse(consent["consentUpdatedAt"]) if consent.get("consentUpdatedAt") else now
     context.db.execute(
         "update shop_customers set marketing_state = ?, opt_in_level = coalesce(?, opt_in_level),"

@@ -15,7 +15,7 @@ import binascii
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -278,6 +278,3 @@ def child_connection(rows: list[Row], kind: str, arguments: dict[str, Any]) -> d
     return connection(
         kind, chosen, "id", before=more if from_end else before, after=after if from_end else more
     )
-
-
-Resolver = Callable[[Row], Any]

@@ -10,8 +10,6 @@ import ipaddress
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
-
 from sandbox.mail import reactions
 from sandbox.mail.reactions import Temperament
 from sandbox.store import Store, iso
@@ -30,7 +28,7 @@ def temperament(person: Person | None) -> Temperament:
     if draw < 12:
         return Temperament(0.0, 0.0, 0.0, 0.0, "hard", False, timedelta(hours=1))
     bounce = "soft" if draw < 35 else None
-    eager = 0.12 if person.asleep else 0.25 + 0.65 * person.restless
+    eager = 0.12 if person.asleep else 0.25 + 0.65 * person.attentive
     return Temperament(
         open_rate=eager,
         click_rate=0.7 if person.open_checkout is not None else 0.45 * eager,
@@ -115,6 +113,8 @@ def _press(url: str) -> str | None:
     """The status of the page, or None if it should be tried again."""
     if not _is_near(urlsplit(url).hostname or ""):
         return "refused: not a host of this machine"
+    import httpx
+
     try:
         response = httpx.post(url, data={"List-Unsubscribe": "One-Click"}, timeout=10)
     except httpx.HTTPError:

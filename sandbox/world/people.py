@@ -12,8 +12,10 @@ import json
 import random
 import sqlite3
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
-from faker import Faker
+if TYPE_CHECKING:
+    from faker import Faker
 
 HABITS = {
     # name: (share of the shoppers, days between two purchases, purchases at most)
@@ -99,7 +101,7 @@ class Person:
     interval: float
     """Days between two purchases when everything is as usual."""
     purchases_at_most: int
-    restless: float
+    attentive: float
     """How well mails find this person, 0 to 1."""
     newsletter: str | None
     """How they subscribe: single, double, or not at all."""
@@ -137,6 +139,8 @@ class Person:
 
 @functools.cache
 def _faker(language: str) -> Faker:
+    from faker import Faker  # half of the start-up time of a sandbox whose people are all there
+
     return Faker({"de": "de_DE", "en": "en_GB"}[language])
 
 
@@ -176,7 +180,7 @@ def draw(seed: int, number: int, free: Taken) -> Person:
         phone=_phone(rng, country) if rng.random() < 0.3 else None,
         interval=rng.uniform(low, high),
         purchases_at_most=HABITS[habit][2],
-        restless=rng.betavariate(1.6, 2.2),
+        attentive=rng.betavariate(1.6, 2.2),
         newsletter=_newsletter(rng, role),
         in_crm=role == "lead" or (role == "customer" and rng.random() < 0.22),
         company=company,

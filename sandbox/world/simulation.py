@@ -171,7 +171,7 @@ NOBODY = Person(
     phone=None,
     interval=1,
     purchases_at_most=0,
-    restless=0,
+    attentive=0,
     newsletter=None,
     in_crm=False,
 )
