@@ -8,6 +8,7 @@ on changed in transactions only: a sandbox that is killed continues where it was
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import sqlite3
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
@@ -83,16 +84,20 @@ class Store:
         with self.read() as db:
             return int(get(db, "seed"))
 
-    def exists(self) -> bool:
-        return self.path.exists()
-
     def generate(self, fill: Callable[[sqlite3.Connection], None]) -> None:
-        """Create the file with all tables and let `fill` write the first state.
+        """Create the file with all tables, unless there is one, and let `fill` write the first state.
 
         The file appears under its name only when complete; a generation that was cut off leaves
-        nothing but a temporary file, which the next one replaces.
+        nothing but a temporary file, which the next one replaces. Of two sandboxes that start in the
+        same folder at once, the second waits and takes what the first has made.
         """
         self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.path.exists():
+                self._generate(fill)
+
+    def _generate(self, fill: Callable[[sqlite3.Connection], None]) -> None:
         draft = self.home / f"{FILE_NAME}.draft"
         draft.unlink(missing_ok=True)
         db = sqlite3.connect(draft, isolation_level=None)

@@ -33,8 +33,6 @@ MAX_CONNECTIONS = 5
 MAX_DEPTH = 2
 BATCH = 2000  # root rows that are read and written together
 
-FINISHED = ("COMPLETED", "FAILED", "CANCELED")
-
 
 # ---------------------------------------------------------------------------------- the rules
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import random
 import sqlite3
 import threading
@@ -44,8 +45,7 @@ class Setting:
 
 def begin(store: Store, setting: Setting, site_inbox: Path | None) -> None:
     """Generate the world if there is none yet, and write what a stopped one still had to write."""
-    if not store.exists():
-        store.generate(lambda db: _fill(db, setting))
+    store.generate(lambda db: _fill(db, setting))
     deliver_site_events(store, site_inbox)
 
 
@@ -176,7 +176,7 @@ def deliver_site_events(store: Store, site_inbox: Path | None) -> int:
     with store.read() as db:
         waiting = db.execute("select name, body from world_outbox order by name").fetchall()
     for row in waiting:
-        draft = site_inbox / f".{row['name']}.draft"
+        draft = site_inbox / f".{row['name']}.{os.getpid()}.draft"
         draft.write_bytes(row["body"])
         draft.replace(site_inbox / row["name"])
     with store.write() as db:
