@@ -99,11 +99,11 @@ def _send_one(
             claimed.flow,
             claimed.step,
         )
+        envelope, unfit = _envelope(claimed, rendered, links)
     except TemplateError as error:
         batches.answer(ledger, claimed, Verdict(BatchState.PLANNED, error=str(error)))
         raise DeliveryError(f"{claimed.flow}/{claimed.step}: {error}") from error
 
-    envelope, unfit = _envelope(claimed, rendered, links)
     answer = _deliver(transport, envelope) if envelope.recipients else Answer(Kind.SOME_REJECTED)
     verdict = _verdict(claimed, answer, unfit, rendered)
     batches.answer(ledger, claimed, verdict)

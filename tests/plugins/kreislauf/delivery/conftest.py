@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -59,12 +60,12 @@ class Provider:
         with self._lock:
             self.requests.append({"headers": dict(handler.headers), **body})
             what = self.script(body, len(self.requests))
-            if what in {None, "accept_and_drop"}:
+            if what is None or what == "accept_and_drop":
                 self.accepted += [
                     {"address": person["to"][0]["email"], **person["custom_args"]}
                     for person in body["personalizations"]
                 ]
-        if what in {"drop", "accept_and_drop"}:
+        if isinstance(what, str):
             hang_up = struct.pack("ii", 1, 0)
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hang_up)
             handler.connection.close()
@@ -78,8 +79,9 @@ class Provider:
         for name, value in ({"X-Message-Id": "m-1"} | headers).items():
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
+        with contextlib.suppress(OSError):  # the sender may have given up
+            handler.end_headers()
+            handler.wfile.write(text)
 
     @property
     def duplicates(self) -> dict[str, int]:

@@ -1,0 +1,135 @@
+"""SMTP and files: whole mails, and batches that a server divides."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import socket
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from kreislauf.connections import Connection
+from kreislauf.delivery.links import Links
+from kreislauf.delivery.sender import send
+from kreislauf.delivery.templates import Templates
+from kreislauf.delivery.transport import DeliveryError, transport_for
+from kreislauf.ledger import batches
+from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.testing import plan_people
+
+EXTRA = {"from_email": "hello@shop.example", "from_name": "Shöp", "postal_address": "Musterweg 1"}
+
+
+class Server:
+    """A mail server; `replies` maps an address to what it says instead of 250;
+    under `after data` stands the recipient after whose mail it hangs up."""
+
+    port: int
+    controller: Controller
+
+    def __init__(self) -> None:
+        self.received: list[EmailMessage] = []
+        self.replies: dict[str, str] = {}
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # ruff: ignore[invalid-function-name]
+        if reply := self.replies.get(address):
+            return reply
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # ruff: ignore[invalid-function-name]
+        if self.replies.get("after data") == envelope.rcpt_tos[0]:
+            server.transport.abort()
+        self.received.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 OK"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        running.port = free.getsockname()[1]
+    running.controller = Controller(running, hostname="127.0.0.1", port=running.port)
+    running.controller.start()
+    yield running
+    running.controller.stop()
+
+
+@pytest.fixture
+def send_all(server: Server, ledger: Ledger, links: Links):
+    def send_all(**options: Any) -> Any:
+        connection = Connection("mail", "smtp", host="127.0.0.1", port=server.port, extra=EXTRA)
+        transport = transport_for(connection)
+        return send(ledger, transport, Templates(), "flow_welcome", "hello", "me", links, **options)
+
+    return send_all
+
+
+def _states(ledger: Ledger) -> dict[str, int]:
+    with ledger.read() as opened:
+        return {f"{row.state} {row.reason}".strip(): row.messages for row in batches.message_states(opened)}
+
+
+def test_a_whole_mail_arrives(server: Server, ledger: Ledger, send_all) -> None:
+    plan_people(ledger, ["ada"], language="de", merge={"first_name": "Ada", "last_name": "Größe"})
+    assert dict(send_all().messages) == {"accepted": 1}
+    (mail,) = server.received
+    assert mail["To"] == "ada@example.org"
+    assert mail["From"] == "Shöp <hello@shop.example>"
+    assert mail["Subject"] == "Schön, dass Sie da sind"
+    assert mail["List-Unsubscribe"].startswith("<https://web.example/unsubscribe/")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["Message-ID"].endswith("@shop.example>")
+    for kind in ("plain", "html"):
+        content = mail.get_body((kind,)).get_content()
+        assert "Guten Tag Ada Größe" in content
+        assert "%%" not in content
+
+
+def test_a_server_divides_a_batch(server: Server, ledger: Ledger, send_all) -> None:
+    server.replies = {"bob@example.org": "550 no such user", "cy@example.org": "451 greylisted"}
+    plan_people(ledger, ["ada", "bob", "cy"])
+    assert dict(send_all().messages) == {"accepted": 1, "rejected": 1, "planned": 1}
+    assert _states(ledger) == {"accepted": 1, "planned": 1, "rejected the mail server refused it (550)": 1}
+    assert send_all().batches == 0  # greylisted: not before ten minutes have gone
+
+
+def test_only_the_message_under_way_is_in_doubt_when_the_connection_breaks(
+    server: Server, ledger: Ledger, send_all
+) -> None:
+    plan_people(ledger, ["ada", "bob", "cy", "di"])
+    server.replies = {"after data": "bob@example.org"}
+    send_all()
+    assert _states(ledger) == {"accepted": 3, "in_doubt": 1}
+    assert sorted(mail["To"].partition("@")[0] for mail in server.received) == ["ada", "bob", "cy", "di"]
+
+
+def test_a_server_that_is_not_there_has_accepted_nothing(ledger: Ledger, links: Links) -> None:
+    plan_people(ledger, ["ada"])
+    transport = transport_for(Connection("mail", "smtp", host="127.0.0.1", port=1, extra=EXTRA))
+    with pytest.raises(DeliveryError, match=r"mail server 127\.0\.0\.1:1 cannot be used"):
+        send(ledger, transport, Templates(), "flow_welcome", "hello", "me", links)
+    assert _states(ledger) == {"planned": 1}
+
+
+def test_mails_as_files(tmp_path: Path, ledger: Ledger, links: Links) -> None:
+    plan_people(ledger, ["ada", "bob"])
+    transport = transport_for(Connection("mail", "file", host=str(tmp_path / "mails"), extra=EXTRA))
+    send(ledger, transport, Templates(), "flow_welcome", "hello", "me", links)
+    files = list((tmp_path / "mails" / "flow_welcome" / "hello").iterdir())
+    mails = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in files]
+    assert sorted(mail["To"] for mail in mails) == ["ada@example.org", "bob@example.org"]
+
+
+def test_a_folder_that_cannot_be_written_stops_the_flow(tmp_path: Path, ledger: Ledger, links: Links) -> None:
+    plan_people(ledger, ["ada"])
+    (tmp_path / "mails").write_text("not a folder")
+    transport = transport_for(Connection("mail", "file", host=str(tmp_path / "mails"), extra=EXTRA))
+    with pytest.raises(DeliveryError, match="cannot write mails"):
+        send(ledger, transport, Templates(), "flow_welcome", "hello", "me", links)
+    assert _states(ledger) == {"planned": 1}
