@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -89,13 +90,9 @@ def test_a_wrong_file_of_invoice_lines_ends_the_start_with_a_reason(small, tmp_p
 
 
 def test_two_sandboxes_may_start_in_one_folder_at_once(small):
-    with ThreadPoolExecutor() as pool:
-        running = [pool.submit(small(contacts=200).__enter__) for _ in range(2)]
-        both = [future.result() for future in running]
-    try:
-        assert both[0].world == both[1].world
-        both[0].advance("2026-11-22T06:00:00Z")
-        assert both[1].world["now"] == "2026-11-22T06:00:00Z"
-    finally:
-        for sandbox in both:
-            sandbox.kill()
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        starts = [pool.submit(stack.enter_context, small(contacts=200)) for _ in range(2)]
+        first, second = (start.result() for start in starts)
+        assert first.world == second.world
+        first.advance("2026-11-22T06:00:00Z")
+        assert second.world["now"] == "2026-11-22T06:00:00Z"
