@@ -101,7 +101,7 @@ def create_app(world: Any, token: str, limits: Limits | None = None) -> Starlett
         route("DELETE", one, _archive, writes=True),
         route("GET", f"{one}/associations/{{to}}", _associations),
         route("PUT", f"{one}/associations/default/{{to}}/{{to_key}}", _associate, writes=True),
-        route("PUT", f"{one}/associations/{{to}}/{{to_key}}", _associate, writes=True),
+        route("PUT", f"{one}/associations/{{to}}/{{to_key}}", _associate_labelled, writes=True),
         route("DELETE", f"{one}/associations/{{to}}/{{to_key}}", _dissociate, writes=True),
         route("POST", f"{links}/read", _associations_batch_read),
         route("POST", f"{links}/associate/default", _associations_batch_create, writes=True),
@@ -192,7 +192,7 @@ def _batch_read(call: Call) -> tuple[int, Any]:
         f"Could not get some {call.kind.singular.upper()} objects, they may be deleted or not exist.",
         context={"ids": missing},
     )
-    return 207, body | {"numErrors": 1, "errors": [error.body]}
+    return 207, body | {"numErrors": 1, "errors": [error.part()]}
 
 
 def _batch_create(call: Call) -> tuple[int, Any]:
@@ -238,6 +238,17 @@ def _associate(call: Call) -> tuple[int, Any]:
     return 200, _complete(call, [made])
 
 
+def _associate_labelled(call: Call) -> tuple[int, Any]:
+    made = objects.associate(call.db, call.kind, call.path["key"], call.to, call.path["to_key"])
+    return 200, {
+        "fromObjectTypeId": call.kind.type_id,
+        "fromObjectId": made["from"]["id"],
+        "toObjectTypeId": call.to.type_id,
+        "toObjectId": made["to"]["id"],
+        "labels": [],
+    }
+
+
 def _dissociate(call: Call) -> tuple[int, Any]:
     ids = _ids([call.path["key"], call.path["to_key"]])
     if len(ids) == 2:
@@ -259,7 +270,7 @@ def _associations_batch_read(call: Call) -> tuple[int, Any]:
             f"No {call.to.singular} is associated with {call.kind.singular} {key}.",
             subCategory="crm.associations.NO_ASSOCIATIONS_FOUND",
             context={"fromObjectId": [key]},
-        ).body
+        ).part()
         for key in none
     ]
     return 207, body | {"numErrors": len(errors), "errors": errors}

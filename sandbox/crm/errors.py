@@ -23,6 +23,10 @@ class CrmError(Exception):
             **more,
         }
 
+    def part(self) -> dict[str, Any]:
+        """The error as one of several in an answer that succeeded in part (207)."""
+        return {"context": {}, "errors": [], "links": {}} | self.body
+
 
 def invalid(message: str, **more: Any) -> CrmError:
     """A request that is wrong in itself."""

@@ -165,7 +165,7 @@ def associations(
     """The associations of each record to records of one type, as the API shows them."""
     types = [{"category": "HUBSPOT_DEFINED", "typeId": _type_id(kind, to), "label": None}]
     return {
-        record_id: [{"toObjectId": target, "associationTypes": types} for target in targets]
+        record_id: [{"toObjectId": str(target), "associationTypes": types} for target in targets]
         for record_id, targets in store.associated_ids(db, kind.plural, ids, to.plural).items()
     }
 

@@ -175,11 +175,24 @@ def test_associations_are_written_both_ways_and_read_in_batches(crm: httpx.Clien
     assert batch.status_code == 207, "deal 10 is not there"
     [found] = batch.json()["results"]
     assert found["from"] == {"id": "9"}
-    assert [to["toObjectId"] for to in found["to"]] == [3, 4]
+    assert [to["toObjectId"] for to in found["to"]] == ["3", "4"]
     back = crm.get(f"{CONTACTS}/4/associations/deals").json()
-    assert [to["toObjectId"] for to in back["results"]] == [9]
+    assert [to["toObjectId"] for to in back["results"]] == ["9"]
     crm.delete(f"{CONTACTS}/4/associations/deals/9")
     assert crm.get(f"{CONTACTS}/4/associations/deals").json() == {"results": []}
+
+
+def test_an_association_with_types_answers_with_its_labels(crm: httpx.Client) -> None:
+    types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 3}]
+    assert crm.put(f"{DEALS}/9/associations/contacts/5", json=types).json() == {
+        "fromObjectTypeId": "0-3",
+        "fromObjectId": "9",
+        "toObjectTypeId": "0-1",
+        "toObjectId": "5",
+        "labels": [],
+    }
+    assert crm.put(f"{DEALS}/9/associations/contacts/999", json=types).status_code == 404
+    assert crm.put(f"{DEALS}/9/associations/default/owners/77").status_code == 400
 
 
 def test_a_note_needs_its_moment_and_is_created_with_its_contact(crm: httpx.Client) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from sandbox.crm.limits import Limits
+from sandbox.crm.errors import CrmError
+from sandbox.crm.limits import Limits, RateLimiter
 
 CONTACTS = "/crm/objects/2026-09/contacts"
 
@@ -46,6 +47,15 @@ def test_a_refused_token_does_not_use_up_the_limit(crm: httpx.Client) -> None:
     for _ in range(12):
         assert crm.get(CONTACTS, headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert crm.get(CONTACTS).status_code == 200
+
+
+def test_the_day_has_its_limit_too() -> None:
+    limiter = RateLimiter(Limits(daily=2))
+    assert limiter.admit(is_search=False)["X-HubSpot-RateLimit-Daily-Remaining"] == "1"
+    limiter.admit(is_search=True)
+    with pytest.raises(CrmError) as refused:
+        limiter.admit(is_search=False)
+    assert (refused.value.status, refused.value.body["policyName"]) == (429, "DAILY")
 
 
 def _succeeds_soon(request: Callable[[], httpx.Response]) -> bool:
