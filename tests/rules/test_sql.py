@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kreislauf.warehouse.lint import lint
+from kreislauf.warehouse.lint import lint_all
 from kreislauf.warehouse.models import load_models
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,9 +23,8 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}.{path.stem}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_portable(path):
-    assert lint(path.read_text()) == []
+def test_portable():
+    assert [str(finding) for finding in lint_all(SQL)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

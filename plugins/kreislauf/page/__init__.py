@@ -1,0 +1,1 @@
+"""What Kreislauf shows inside Airflow's own UI."""
