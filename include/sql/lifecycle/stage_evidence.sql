@@ -19,6 +19,8 @@ touchpoints as (
     where
         contact_id is not null
         and type in ('form_submit', 'content_download', 'cart_add')
+        -- Signing up for the newsletter makes a subscriber, not a lead.
+        and (topic is null or topic <> 'newsletter')
 ),
 
 crm_contacts as (

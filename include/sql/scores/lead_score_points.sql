@@ -34,8 +34,8 @@ engagement as (
             when 'note' then 10
             when 'cart_add' then 5
             when 'click' then 5
-            when 'product_view' then 2
-            when 'search' then 2
+            when 'product_view' then 1
+            when 'search' then 1
             when 'page_view' then 1
             when 'open' then 1
         end as base_points
