@@ -53,11 +53,9 @@ def test_tags_owner_and_schedule(path, dags):
 @pytest.mark.parametrize("path", FILES, ids=_name)
 def test_params_explain_themselves(path, dags):
     (dag,) = dags[path]
-    for name, param in dag.params.items():
-        schema = dag.params.get_param(name).schema
-        assert schema.get("title") and schema.get("description"), (
-            f"{path}: {name} needs title, description: {param}"
-        )
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema.get("title") and param.description, f"{path}: {name} needs title and description"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
