@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 SEGMENT = {
     "include/sql/segments/{name}.sql": """\
--- People whose last order is less than 90 days old. Say here in a sentence who belongs to {name}.
+-- People who ordered within the last 90 days. Say in a sentence who belongs to {name}.
 -- owner: crm
 -- grain: contact_id
 {{% set within = "90 days" %}}

@@ -55,7 +55,6 @@ params = {
         description="What they get: a template of include/templates/newsletter/.",
     ),
     "name": Param(
-        "dry-run",
         type="string",
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
         title="Name of the issue",

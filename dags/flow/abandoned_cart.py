@@ -10,8 +10,8 @@ flow = Flow(
     trigger="cart_abandoned",
     goal="ordered",
     steps=[
-        Email("reminder", after=Test(short="1 hour", long="4 hours"), expires="1 day"),
-        Email("last_call", after="1 day", unless="clicked_previous", expires="1 day"),
+        Email("reminder", after=Test(short="1 hour", long="4 hours")),
+        Email("last_call", after="1 day", unless="clicked_previous"),
     ],
     relies_on=["shop", "mail"],
     frequency_cap="2 per 1 day",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
@@ -105,3 +106,41 @@ def run_dag(airflow_db: None) -> RunDag:
         }
 
     return run
+
+
+@pytest.fixture
+def answer(airflow_db: None) -> Iterator[Callable[[str], None]]:
+    """A person who answers the next question: `answer("Approve")`, by the handler of Airflow's API."""
+    threads: list[threading.Thread] = []
+    is_over = threading.Event()
+
+    def answer_next(option: str) -> None:
+        threads.append(threading.Thread(target=_respond, args=(option, is_over)))
+        threads[-1].start()
+
+    yield answer_next
+    is_over.set()
+    for thread in threads:
+        thread.join()
+
+
+def _respond(option: str, is_over: threading.Event) -> None:
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    class Person:
+        def get_id(self) -> str:
+            return "test"
+
+        get_name = get_id
+
+    while not is_over.wait(0.3):
+        with create_session() as session:
+            waiting = session.scalar(select(TaskInstance).where(TaskInstance.state == "awaiting_input"))
+            if waiting:
+                payload = UpdateHITLDetailPayload(chosen_options=[option], params_input={})
+                where = (waiting.dag_id, waiting.run_id, waiting.task_id)
+                update_hitl_detail(*where, payload, Person(), session)
+                return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -27,46 +25,9 @@ def world(people: int) -> dict:
     }
 
 
-def answer(option: str) -> threading.Thread:
-    """A person who answers the next question with `option`, through the handler of Airflow's API."""
-
-    def respond() -> None:
-        from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-        from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-        from airflow.models.taskinstance import TaskInstance
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        class Person:
-            def get_id(self) -> str:
-                return "test"
-
-            get_name = get_id
-
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with create_session() as session:
-                waiting = session.scalar(select(TaskInstance).where(TaskInstance.state == "awaiting_input"))
-                if waiting:
-                    update_hitl_detail(
-                        waiting.dag_id,
-                        waiting.run_id,
-                        waiting.task_id,
-                        UpdateHITLDetailPayload(chosen_options=[option], params_input={}),
-                        Person(),
-                        session,
-                    )
-                    return
-            time.sleep(0.3)
-
-    thread = threading.Thread(target=respond, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_the_form_proposes_a_dry_run_which_only_counts(circuit, run_dag):
     circuit.publish(world(4))
-    done = run_dag("campaign/newsletter")
+    done = run_dag("campaign/newsletter", name="2026-03")
 
     preview = done["results"]["preview"]
     assert preview["people"] == 4 and preview["recipients"] == 3
@@ -98,11 +59,10 @@ def test_an_issue_goes_out_once_whatever_is_repeated(circuit, run_dag):
 
 
 @pytest.mark.parametrize(("option", "mails"), [("Approve", 3), ("Reject", 0)])
-def test_above_the_size_a_person_decides(circuit, run_dag, option, mails):
+def test_above_the_size_a_person_decides(circuit, run_dag, answer, option, mails):
     circuit.publish(world(4))
-    person = answer(option)
+    answer(option)
     done = run_dag("campaign/newsletter", name="2026-03", dry_run=False, approve_above=2)
-    person.join()
 
     assert done["state"] == "success"
     assert done["states"]["approve"] == "success"
@@ -113,4 +73,9 @@ def test_above_the_size_a_person_decides(circuit, run_dag, option, mails):
 def test_a_segment_that_does_not_exist_is_refused_by_the_form(circuit, run_dag):
     circuit.publish(world(1))
     with pytest.raises(ValueError, match="segment"):
-        run_dag("campaign/newsletter", segment="everyone; drop table")
+        run_dag("campaign/newsletter", name="2026-03", segment="everyone; drop table")
+
+
+def test_an_issue_needs_a_name(circuit, run_dag):
+    with pytest.raises(ValueError, match="name"):
+        run_dag("campaign/newsletter")

@@ -79,3 +79,12 @@ def test_a_dry_run_only_reports(circuit, run_dag):
     assert done["results"]["find"]["contacts"] == 4
     assert done["states"]["suppress"] == "skipped"
     assert in_force(circuit) == set()
+
+
+def test_above_the_share_a_person_may_say_no(circuit, run_dag, answer):
+    circuit.publish(world())
+    answer("Reject")
+    done = run_dag("maintain/list_cleanup", approve_above=0.03)
+    assert done["state"] == "success"
+    assert done["states"]["suppress"] == "skipped"
+    assert in_force(circuit) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -293,6 +294,28 @@ def test_two_runs_at_once_plan_everyone_once(any_ledger):
     assert count(any_ledger, message) == 300
     assert count(any_ledger, decision) == 300
     assert count(any_ledger, batch) == 1
+
+
+def test_two_flows_at_once_keep_to_the_cap_together(any_ledger):
+    cap = parse_cap("1 per 1 day")
+    steps = [replace(FIRST, flow=f"flow_{name}", cap=cap) for name in "abcd"]
+    start = threading.Barrier(len(steps))
+
+    def run(step: Step) -> None:
+        def together():
+            with contextlib.suppress(threading.BrokenBarrierError):
+                start.wait(1)  # everybody is inside the transaction, unless they have to queue for it
+            yield [person(number, step) for number in range(200)]
+
+        decide(any_ledger, step, RUN, together(), Gate())
+
+    threads = [threading.Thread(target=run, args=(step,)) for step in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert count(any_ledger, message) == 200
+    assert count(any_ledger, decision) == 800
 
 
 # ------------------------------------------------------------------------------ whatever the world

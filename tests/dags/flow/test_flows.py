@@ -1,0 +1,91 @@
+"""What holds for every flow: templates find their fields, the graph reads as the flow, the right build."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kreislauf.delivery.fields import STANDARD
+from kreislauf.delivery.templates import LANGUAGES, Templates
+from kreislauf.warehouse.models import load_models
+
+REPOSITORY = Path(__file__).parents[3]
+FILES = sorted((REPOSITORY / "dags" / "flow").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_models(REPOSITORY / "include" / "sql")
+
+
+def load(path: Path) -> Any:
+    import runpy
+
+    return SimpleNamespace(**runpy.run_path(str(path)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_merge_field_of_a_template_is_given_by_its_trigger_or_its_step(path, models):
+    for step in load(path).flow.resolve(path):
+        given = {*models[f"triggers.{step.trigger}"].columns, *STANDARD, *step.fields}
+        items = models[f"triggers.{step.trigger}_items"].columns if step.has_items else ()
+        for language in LANGUAGES:
+            sample = dict(Templates().load(step.template, language).sample)
+            wanted_of_items = {name for item in sample.pop("items", []) for name in item}
+            assert set(sample) <= given, f"{step.template}.{language}.mjml"
+            assert wanted_of_items <= set(items), f"{step.template}.{language}.mjml"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_graph_reads_as_the_flow(path):
+    module = load(path)
+    steps = [step.template for step in module.flow.steps]
+    chain = ["trigger", *(f"{step}.{task}" for step in steps for task in ("decide", "send")), "account"]
+    assert [task.task_id for task in module.dag.topological_sort()] == chain
+    assert module.dag.task_dict["trigger"].task_display_name == module.flow.trigger
+    assert module.dag.fileloc == str(path)
+
+
+def event(as_of: str, build_id: str) -> Any:
+    from airflow.sdk.execution_time.comms import AssetEventDagRunReferenceResult
+
+    return AssetEventDagRunReferenceResult(
+        asset={"name": "warehouse.published", "uri": "kreislauf://warehouse/published", "extra": {}},
+        extra={"as_of": as_of, "build_id": build_id},
+        source_task_id="publish",
+        source_dag_id="build_warehouse",
+        source_run_id="run",
+        source_map_index=-1,
+        source_aliases=[],
+        timestamp=datetime(2026, 3, 10, tzinfo=UTC),
+    )
+
+
+def context(*events: Any, as_of: str | None = None) -> dict[str, Any]:
+    from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
+
+    return {
+        "triggering_asset_events": TriggeringAssetEventsAccessor.build(events),
+        "params": {"as_of": as_of},
+    }
+
+
+def test_of_several_builds_that_started_a_run_the_youngest_is_read(circuit):
+    from kreislauf.flow.dag import moment_of
+
+    circuit.publish({})
+    events = [event("2026-03-10T10:00:00Z", "b2"), event("2026-03-10T09:00:00Z", "b1")]
+    assert moment_of(context(*events)) == {"build_id": "b2", "as_of": "2026-03-10T10:00:00Z"}
+    replayed = moment_of(context(*events, as_of="2026-03-01T00:00:00Z"))
+    assert replayed == {"build_id": "b2", "as_of": "2026-03-01T00:00:00Z"}
+
+
+def test_a_run_by_hand_reads_the_published_build(circuit):
+    from kreislauf.flow.dag import moment_of
+
+    build = circuit.publish({})
+    assert moment_of(context()) == {"build_id": build.build_id, "as_of": "2026-03-10T12:00:00Z"}
