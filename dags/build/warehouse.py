@@ -33,7 +33,7 @@ MODELS = load_models(Path(__file__).parents[2] / "include" / "sql")
 LAYERS = list(dict.fromkeys(model.layer for model in MODELS.values()))
 
 
-@task
+@task(multiple_outputs=False)
 def begin() -> dict[str, str]:
     """Open a new build."""
     from kreislauf import hooks
@@ -42,7 +42,7 @@ def begin() -> dict[str, str]:
     return {"build_id": build.build_id, "as_of": build.as_of.isoformat().replace("+00:00", "Z")}
 
 
-@task
+@task(multiple_outputs=False)
 def load_raw(begun: dict[str, str]) -> dict[str, int]:
     """Make what the landing zone holds the build's raw tables."""
     from kreislauf import hooks
@@ -51,7 +51,7 @@ def load_raw(begun: dict[str, str]) -> dict[str, int]:
     return engine.load_raw(engine.build(begun["build_id"]), hooks.landing().manifests())
 
 
-@task(outlets=[PUBLISHED])
+@task(outlets=[PUBLISHED], multiple_outputs=False)
 def publish(begun: dict[str, str], *, outlet_events: Any = None) -> dict[str, int]:
     """Switch readers to the build, and remove the oldest ones."""
     from kreislauf import hooks
@@ -94,9 +94,8 @@ with DAG(
                 tables[model.name] = table
 
     audits = []
-    for name, layers in {
-        "staging": ["staging"], "core": ["core"], "marts": [x for x in LAYERS if x not in ("staging", "core")],
-    }.items():  # fmt: skip
+    marts = [layer for layer in LAYERS if layer not in ("staging", "core")]
+    for name, layers in {"staging": ["staging"], "core": ["core"], "marts": marts}.items():
         audited = [model for model in MODELS.values() if model.layer in layers]
         audit = AuditTables(task_id=f"audit_{name}", audit=name, models=audited)
         [tables[model.name] for model in audited] >> audit

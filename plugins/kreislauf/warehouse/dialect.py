@@ -52,7 +52,8 @@ FUNCTIONS: dict[str, Function] = {
         duckdb="DATE_DIFF('second', CAST({start} AS TIMESTAMP), CAST({end} AS TIMESTAMP))",
         postgres="CAST(EXTRACT(EPOCH FROM DATE_TRUNC('second', CAST({end} AS TIMESTAMP)))"
         " - EXTRACT(EPOCH FROM DATE_TRUNC('second', CAST({start} AS TIMESTAMP))) AS BIGINT)",
-        spark="(UNIX_TIMESTAMP(CAST({end} AS TIMESTAMP_NTZ)) - UNIX_TIMESTAMP(CAST({start} AS TIMESTAMP_NTZ)))",
+        spark="(UNIX_TIMESTAMP(CAST({end} AS TIMESTAMP_NTZ))"
+        " - UNIX_TIMESTAMP(CAST({start} AS TIMESTAMP_NTZ)))",
     ),
     "CALENDAR_MONTHS_BETWEEN": _everywhere(
         ("start", "end"),

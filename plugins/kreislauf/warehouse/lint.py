@@ -41,7 +41,8 @@ PORTABLE_FUNCTIONS = (
     exp.Count, exp.Sum, exp.Min, exp.Max, exp.LogicalAnd, exp.LogicalOr, exp.GroupConcat, exp.Median,
     exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue,
     # conditions
-    exp.And, exp.Or, exp.Case, exp.If, exp.Exists, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Cast,
+    exp.And, exp.Or, exp.Case, exp.If, exp.Exists, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least,
+    exp.Cast,
     # text
     exp.Lower, exp.Trim, exp.Length, exp.Substring, exp.Left, exp.Right, exp.Replace, exp.StrPosition,
     exp.SplitPart, exp.StartsWith, exp.MD5, exp.RegexpLike, exp.Concat, exp.ConcatWs,
@@ -49,6 +50,7 @@ PORTABLE_FUNCTIONS = (
     exp.Abs, exp.Floor, exp.Ceil, exp.Sign, exp.TimestampTrunc, exp.DateTrunc, exp.Extract,
 )  # fmt: skip
 
+_FLATTEN = "JSON differs between engines; flatten it when it is ingested (sources/streams.py)"
 _INSTEAD: dict[type[exp.Expression], str] = {
     exp.Avg: "avg() is exact on one engine and double on the next; write RATIO(sum(x), count(x))",
     exp.Round: "round() breaks ties differently; write cast(x as decimal(18, 2))",
@@ -67,8 +69,8 @@ _INSTEAD: dict[type[exp.Expression], str] = {
     exp.AnyValue: "any_value() may give another row each time; write min() or max()",
     exp.Array: "arrays differ between engines; flatten them when they are ingested",
     exp.ArrayAgg: "arrays differ between engines; write string_agg(x, ';' order by x)",
-    exp.JSONExtract: "JSON differs between engines; flatten it when it is ingested (sources/streams.py)",
-    exp.JSONExtractScalar: "JSON differs between engines; flatten it when it is ingested (sources/streams.py)",
+    exp.JSONExtract: _FLATTEN,
+    exp.JSONExtractScalar: _FLATTEN,
     exp.GenerateSeries: "generate_series() is not portable; write a values list",
     exp.ExplodingGenerateSeries: "generate_series() is not portable; write a values list",
     exp.Rand: "a build gives the same rows each time; there is no random()",
@@ -228,7 +230,7 @@ def _operators(tree: exp.Expression) -> Iterator[Message]:
             yield node, "(a, b) in … is not portable; write exists (…)"
     for kinds, message in (
         ((exp.Any, exp.All), "any() and all() are not portable; write in (…) or exists (…)"),
-        ((exp.JSONBExtract, exp.JSONBExtractScalar, exp.Bracket), _INSTEAD[exp.JSONExtract]),
+        ((exp.JSONBExtract, exp.JSONBExtractScalar, exp.Bracket), _FLATTEN),
     ):
         for node in tree.find_all(*kinds):
             yield node, message
@@ -296,13 +298,9 @@ def _temporal(tree: exp.Expression) -> Iterator[Message]:
                 "a date plus or minus something has another type on each engine; write ADD_DAYS(day, n)",
             )
     for node in tree.find_all(exp.Cast):
-        if node.to.this in _WHOLE and node.this.is_type("decimal", "double", "float"):
-            yield (
-                node,
-                "casting to a whole number rounds here and cuts off there; write floor(x) in the cast"
-                if not (isinstance(node.this, (exp.Floor, exp.Ceil, exp.Sum, exp.Extract)))
-                else "",
-            )
+        whole = isinstance(node.this, exp.Floor | exp.Ceil | exp.Sum | exp.Extract)
+        if node.to.this in _WHOLE and node.this.is_type("decimal", "double", "float") and not whole:
+            yield node, "casting to a whole number rounds here and cuts off there; write floor(x) in the cast"
 
 
 def _contract(model: Model) -> Iterator[str]:
@@ -316,9 +314,8 @@ def _contract(model: Model) -> Iterator[str]:
 def _stored_types(model: Model, schema: Schema) -> Iterator[Finding]:
     for column, type in schema[model.name].items():
         if not type.startswith(_STORED_TYPES) or type.startswith("DECIMAL(38"):
-            yield Finding(
-                model.path, 1, f"column {column} has type {type}, which differs between engines; cast it in the last SELECT"
-            )  # fmt: skip
+            reason = f"column {column} has type {type}, which differs between engines"
+            yield Finding(model.path, 1, f"{reason}; cast it in the last SELECT")
 
 
 def _qualify(model: Model, schema: Mapping[str, Mapping[str, str]]) -> exp.Expression:

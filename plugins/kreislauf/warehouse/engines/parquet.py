@@ -10,6 +10,8 @@
 Every file is written beside its place, brought to the disk, and renamed.
 """
 
+# ruff: file-ignore[hardcoded-sql-expression]: names of tables and columns are ours; values are bound
+
 from __future__ import annotations
 
 import contextlib
@@ -146,8 +148,11 @@ class ParquetEngine(Engine):
     def _write_manifests(self, folder: Path, manifests: list[Manifest]) -> dict[str, Any]:
         """raw.manifests as a part file of its own."""
         rows = [
-            [m.run, m.source, m.stream, _naive(m.window.since), _naive(m.window.until), _naive(m.as_of)]
-            + [sum(part["rows"] for part in m.tables.values())]
+            (
+                *(m.run, m.source, m.stream),
+                *(_naive(moment) for moment in (m.window.since, m.window.until, m.as_of)),
+                sum(part["rows"] for part in m.tables.values()),
+            )
             for m in manifests
         ]
         path = folder / "raw" / "manifests.parquet"
@@ -214,7 +219,8 @@ class ParquetEngine(Engine):
         try:
             with self._connect() as connection:
                 connection.execute(
-                    f"attach {_literal(str(draft))} as warehouse (storage_version '{READABLE_SINCE}'); use warehouse"
+                    f"attach {_literal(str(draft))} as warehouse (storage_version '{READABLE_SINCE}');"
+                    " use warehouse"
                 )
                 self._open_tables(connection, build.build_id, list(build.tables))
                 connection.execute("use memory; detach warehouse")
@@ -305,7 +311,8 @@ def raw_relation(columns: Columns, files: list[str]) -> str:
         return empty
     names = ", ".join(f'"{name}"' for name in columns)
     listed = ", ".join(_literal(file) for file in files)
-    return f"select {names} from ({empty} union all by name select * from read_parquet([{listed}], union_by_name = true))"
+    parts = f"select * from read_parquet([{listed}], union_by_name = true)"
+    return f"select {names} from ({empty} union all by name {parts})"
 
 
 def _table_path(folder: Path, table: str) -> Path:

@@ -7,15 +7,15 @@ tables that grows; `warehouse` keeps the book: builds, their tables, the parts l
 A table that is unchanged since the published build is not written again: the new build points to it.
 """
 
+# ruff: file-ignore[hardcoded-sql-expression]: names of tables and columns are ours; values are bound
+
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 import secrets
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -23,10 +23,9 @@ from psycopg.rows import tuple_row
 from sqlglot import exp
 
 from kreislauf.warehouse.dialect import parse
-from kreislauf.warehouse.engines import base
+from kreislauf.warehouse.engines import base, postgres_raw
 from kreislauf.warehouse.engines.base import BuildInfo, Engine, WarehouseError
 from kreislauf.warehouse.models import LAYERS
-from kreislauf.warehouse.raw import Columns, raw_columns
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 # The planner takes `row_number() = 1` for one row and chooses nested loops: minutes instead of seconds.
 SESSION = "-c timezone=UTC -c enable_nestloop=off -c jit=off -c work_mem=256MB -c client_min_messages=warning"
-
-COLLATIONS = ("pg_c_utf8", "C.utf8", "C.UTF-8")
-"""Orders text by code point, as DuckDB and Spark do, and knows the case of every letter."""
 
 _BOOK = """
 create schema if not exists warehouse;
@@ -174,96 +170,11 @@ class PostgresEngine(Engine):
     # ------------------------------------------------------------------------------- writing
 
     def load_raw(self, build: BuildInfo, manifests: Iterable[Manifest]) -> dict[str, int]:
-        manifests = list(manifests)
-        rows = {}
         with self._transaction(lock=True) as cursor:
-            collation = self._collation(cursor)
-            for name, columns in raw_columns().items():
-                if self._make_raw(cursor, name, columns, collation):
-                    cursor.execute("delete from warehouse.parts where table_name = %s", [name])
-                if name == "manifests":
-                    self._load_manifests(cursor, manifests)
-                else:
-                    self._load_parts(cursor, name, columns, manifests)
-                rows[name] = cursor.execute(f"select count(*) from raw.{name}").fetchone()[0]
-                mark = self._raw_fingerprint(cursor, name, manifests)
-                self._note(cursor, build.build_id, f"raw.{name}", f"raw.{name}", rows[name], mark)
-        return rows
-
-    def _make_raw(self, cursor: psycopg.Cursor, name: str, columns: Columns, collation: str) -> bool:
-        """Create the raw table, also when its declaration has changed; whether it was created."""
-        there = cursor.execute(
-            """select column_name from information_schema.columns
-               where table_schema = 'raw' and table_name = %s order by ordinal_position""", [name]
-        ).fetchall()  # fmt: skip
-        if [column for (column,) in there] == list(columns):
-            return False
-        cursor.execute(f"drop table if exists raw.{name} cascade")
-        cursor.execute(f"create table raw.{name} ({column_definitions(columns, collation)})")
-        return True
-
-    def _load_parts(
-        self, cursor: psycopg.Cursor, name: str, columns: Columns, manifests: list[Manifest]
-    ) -> None:
-        known = {
-            (source, stream, run): sha256
-            for source, stream, run, sha256 in cursor.execute(
-                "select source, stream, run, sha256 from warehouse.parts where table_name = %s", [name]
-            )
-        }
-        wanted = {(m.source, m.stream, m.run): m for m in manifests if name in m.tables}
-        for key, sha256 in known.items():
-            if key not in wanted or wanted[key].tables[name]["sha256"] != sha256:
-                cursor.execute(f"delete from raw.{name} where _run = %s", [key[2]])
-                cursor.execute(
-                    "delete from warehouse.parts where table_name = %s and source = %s and stream = %s and run = %s",
-                    [name, *key],
-                )
-        new = [
-            m for key, m in wanted.items() if known.get(key) != m.tables[name]["sha256"]
-        ]  # fmt: skip
-        if not new:
-            return
-        self._copy_files(cursor, name, columns, [m.table_path(name) for m in new])
-        cursor.executemany(
-            "insert into warehouse.parts values (%s, %s, %s, %s, %s, %s)",
-            [
-                (name, m.source, m.stream, m.run, m.tables[name]["sha256"], m.tables[name]["rows"])
-                for m in new
-            ],
-        )
-        cursor.execute(f"analyze raw.{name}")
-
-    def _copy_files(self, cursor: psycopg.Cursor, name: str, columns: Columns, files: list[str]) -> None:
-        import duckdb
-        from pyarrow import csv
-
-        from kreislauf.warehouse.engines.parquet import raw_relation
-
-        options = csv.WriteOptions(include_header=False)
-        with (
-            duckdb.connect() as reader,
-            cursor.copy(f"copy raw.{name} from stdin (format csv)") as copy,
-        ):
-            for batch in reader.sql(raw_relation(columns, files)).to_arrow_reader(_BATCH_ROWS):
-                text = io.BytesIO()
-                csv.write_csv(batch, text, options)
-                copy.write(text.getvalue())
-
-    def _load_manifests(self, cursor: psycopg.Cursor, manifests: list[Manifest]) -> None:
-        cursor.execute("truncate raw.manifests")
-        with cursor.copy("copy raw.manifests from stdin") as copy:
-            for m in manifests:
-                rows = sum(part["rows"] for part in m.tables.values())
-                window = (_naive(m.window.since), _naive(m.window.until), _naive(m.as_of))
-                copy.write_row((m.run, m.source, m.stream, *window, rows))
-        cursor.execute("analyze raw.manifests")
-
-    def _raw_fingerprint(self, cursor: psycopg.Cursor, name: str, manifests: list[Manifest]) -> str:
-        if name == "manifests":
-            return base.parts_fingerprint([f"{m.source}/{m.stream}/{m.run}" for m in manifests])
-        parts = cursor.execute("select sha256 from warehouse.parts where table_name = %s", [name]).fetchall()
-        return base.parts_fingerprint([sha256 for (sha256,) in parts])
+            loaded = postgres_raw.load(cursor, list(manifests))
+            for name, (rows, mark) in loaded.items():
+                self._note(cursor, build.build_id, f"raw.{name}", f"raw.{name}", rows, mark)
+        return {name: rows for name, (rows, _) in loaded.items()}
 
     def create_table(self, build: BuildInfo, table: str, select: str) -> int:
         physical = f'"{table}"'
@@ -283,7 +194,8 @@ class PostgresEngine(Engine):
             }
             mark = base.fingerprint(select, inputs)
             same = cursor.execute(
-                """select t.location, t.rows from warehouse.tables t join warehouse.state s on s.published = t.build_id
+                """select t.location, t.rows
+                   from warehouse.tables t join warehouse.state s on s.published = t.build_id
                    where t.table_name = %s and t.fingerprint = %s""", [table, mark]
             ).fetchone()  # fmt: skip
             if same is not None:
@@ -308,7 +220,8 @@ class PostgresEngine(Engine):
     ) -> None:
         cursor.execute(
             """insert into warehouse.tables values (%s, %s, %s, %s, %s) on conflict (build_id, table_name)
-               do update set location = excluded.location, rows = excluded.rows, fingerprint = excluded.fingerprint""",
+               do update set location = excluded.location, rows = excluded.rows,
+                             fingerprint = excluded.fingerprint""",
             [build_id, table, location, rows, mark],
         )
 
@@ -319,16 +232,20 @@ class PostgresEngine(Engine):
     ) -> pyarrow.Table:
         import pyarrow
 
+        from kreislauf.warehouse.engines.postgres_arrow import arrow_schema, record_batch
+
         with self._run(sql, params, build_id) as cursor:
-            schema = _arrow_schema(cursor)
-            return pyarrow.Table.from_batches([_batch(cursor.fetchall(), schema)], schema)
+            schema = arrow_schema(cursor)
+            return pyarrow.Table.from_batches([record_batch(cursor.fetchall(), schema)], schema)
 
     def batches(
         self, sql: str, params: Mapping[str, Any] | None = None, build_id: str | None = None
     ) -> Iterator[pyarrow.RecordBatch]:
+        from kreislauf.warehouse.engines.postgres_arrow import arrow_schema, record_batch
+
         with self._run(sql, params, build_id, name=f"batches_{secrets.token_hex(4)}") as cursor:
             while rows := cursor.fetchmany(_BATCH_ROWS):
-                yield _batch(rows, _arrow_schema(cursor))
+                yield record_batch(rows, arrow_schema(cursor))
 
     @contextlib.contextmanager
     def _run(
@@ -347,7 +264,7 @@ class PostgresEngine(Engine):
                 raise WarehouseError(f"query on build {build_id}: {_without_values(error)}") from None
 
     def _physical(self, cursor: psycopg.Cursor, sql: str, build_id: str) -> str:
-        """The statement with the build's tables in place of `layer.table`, parameters as psycopg takes them."""
+        """The statement with the build's own tables, and parameters as psycopg takes them."""
         locations = self._locations(cursor, build_id)
         tree = parse(sql)
         for table in tree.find_all(exp.Table):
@@ -365,7 +282,7 @@ class PostgresEngine(Engine):
             return tree.sql("postgres")
         for node in list(tree.find_all(exp.Placeholder)):
             node.replace(exp.Var(this=marks[node.name]))
-        return re.sub("\x00([^\x00]+)\x00", r"%(\1)s", tree.sql("postgres").replace("%", "%%"))
+        return re.sub(r"\x00([^\x00]+)\x00", r"%(\1)s", tree.sql("postgres").replace("%", "%%"))
 
     def _locations(self, cursor: psycopg.Cursor, build_id: str) -> dict[str, str]:
         found = cursor.execute(
@@ -386,80 +303,11 @@ class PostgresEngine(Engine):
                 self._has_book = True
             yield cursor
 
-    def _collation(self, cursor: psycopg.Cursor) -> str:
-        found = cursor.execute(
-            "select collname from pg_collation where collname = any(%s)", [list(COLLATIONS)]
-        ).fetchall()
-        for collation in COLLATIONS:
-            if (collation,) in found:
-                return collation
-        raise WarehouseError(
-            f"the database has none of the collations {', '.join(COLLATIONS)}, so text would be ordered otherwise "
-            "than on other engines; install the C.UTF-8 locale on its host and run pg_import_system_collations()"
-        )
-
-
-def column_definitions(columns: Columns, collation: str = "C") -> str:
-    """The column list of CREATE TABLE. Tables made from it inherit the collation of their texts."""
-    types = {
-        "VARCHAR": f'text collate "{collation}"',
-        "DOUBLE": "double precision",
-        "HUGEINT": "numeric(38, 0)",
-    }
-    return ", ".join(f'"{name}" {types.get(type, type)}' for name, type in columns.items())
-
 
 def _schema(build_id: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z-]+", build_id):
         raise WarehouseError(f"{build_id!r} is no build id")
     return "build_" + build_id.lower().replace("-", "_")
-
-
-def _arrow_schema(cursor: psycopg.Cursor) -> pyarrow.Schema:
-    import pyarrow as pa
-
-    simple = {
-        "bool": pa.bool_(), "int2": pa.int16(), "int4": pa.int32(), "int8": pa.int64(), "float4": pa.float32(),
-        "float8": pa.float64(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
-        "timestamptz": pa.timestamp("us", "UTC"),
-    }  # fmt: skip
-    fields = []
-    for column in cursor.description:
-        name = psycopg.adapters.types[column.type_code].name if column.type_code in _known_oids() else "text"
-        if name == "numeric":
-            # An expression's numeric has no digits of its own.
-            type = pa.decimal128(column.precision or 38, column.scale or 0 if column.precision else 9)
-        else:
-            type = simple.get(name, pa.string())
-        fields.append(pa.field(column.name, type))
-    return pa.schema(fields)
-
-
-def _known_oids() -> set[int]:
-    return {info.oid for info in psycopg.adapters.types}
-
-
-def _batch(rows: list[tuple], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
-    import pyarrow as pa
-
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([_exact(v, f.type) for v in column], f.type)
-            for column, f in zip(columns, schema, strict=True)
-        ],
-        schema=schema,
-    )
-
-
-def _exact(value: Any, type: pyarrow.DataType) -> Any:
-    if isinstance(value, Decimal):
-        return value.quantize(Decimal(1).scaleb(-type.scale))
-    return value
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return moment and moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _without_values(error: psycopg.Error) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kreislauf.sources.streams import STREAMS, Stream
+from kreislauf.sources.streams import STREAMS
 from kreislauf.warehouse.models import load_models
 from kreislauf.warehouse.raw import raw_columns
 

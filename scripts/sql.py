@@ -1,0 +1,109 @@
+"""Shows what becomes of a SQL file: its statement for an engine, and its first rows.
+
+    python scripts/sql.py segments/lapsed_buyers [--engine postgres] [--as-of 2026-01-01T00:00:00Z]
+
+The rows come from the last published build, as of its moment, so they show an edited file before it
+is built. With `--check`, every file is read and checked against the portable rules instead.
+"""
+
+# ruff: file-ignore[module-import-not-at-top-of-file]: plugins/ has to be on the path first
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "plugins"))
+
+from kreislauf.connections import Connection
+from kreislauf.warehouse.dialect import DIALECTS
+from kreislauf.warehouse.engines import Engine, WarehouseError, engine_for
+from kreislauf.warehouse.lint import lint, lint_all
+from kreislauf.warehouse.models import ModelError, load_models, render
+from kreislauf.warehouse.schema import Schema
+
+SQL = REPOSITORY / "include" / "sql"
+ROWS = 10
+
+
+def main() -> int:
+    arguments = _arguments()
+    if arguments.check:
+        findings = lint_all(SQL)
+        print(*findings, sep="\n", end="\n" if findings else "")
+        return 1 if findings else 0
+    try:
+        return show(arguments)
+    except (ModelError, WarehouseError, LookupError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Prints statement, findings and rows; 1 when the file breaks a rule."""
+    models = load_models(SQL)
+    name = arguments.file.removesuffix(".sql").removeprefix("include/sql/").replace("/", ".")
+    if name not in models:
+        raise LookupError(f"there is no {name}; a file is named as in segments/lapsed_buyers")
+    model, engine = models[name], _engine()
+    published = engine.published() if engine else None
+    as_of = arguments.as_of or (published.as_of if published else datetime.now(UTC))
+    dialect = arguments.engine or (engine.dialect if engine else "duckdb")
+
+    print(model.compile(dialect, as_of))
+    findings = lint(model, Schema(models))
+    for finding in findings:
+        print(f"\n{finding}", file=sys.stderr)
+    if engine is None or published is None:
+        print("\nNo build has been published yet, so there are no rows to show; `make run` makes one.")
+        return 1 if findings else 0
+    text = render(model.path, model.sql, as_of)
+    sample = f"select * from ({text}\n) as model limit {ROWS}"  # ruff: ignore[hardcoded-sql-expression]
+    result = engine.arrow(sample, build_id=published.build_id)
+    print(f"\nFirst rows, from build {published.build_id}:")
+    print(_table(result.column_names, result.to_pylist()))
+    return 1 if findings else 0
+
+
+def _engine() -> Engine | None:
+    """The warehouse of the connection in the environment, else the one that `make run` fills."""
+    try:
+        return engine_for(Connection.from_env("warehouse"))
+    except LookupError:
+        folder = REPOSITORY / "var" / "warehouse"
+        return engine_for(Connection("warehouse", "duckdb", str(folder))) if folder.exists() else None
+
+
+def _table(columns: list[str], rows: list[dict]) -> str:
+    cells = [columns, *([("" if row[c] is None else str(row[c]))[:40] for c in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", nargs="?", help="layer/table, as in segments/lapsed_buyers")
+    parser.add_argument("--engine", choices=DIALECTS, help="whose dialect to show; default: the warehouse's")
+    parser.add_argument(
+        "--as-of", type=_moment, help="the moment to look from; default: the published build's"
+    )
+    parser.add_argument("--check", action="store_true", help="check all files against the portable rules")
+    arguments = parser.parse_args()
+    if not arguments.file and not arguments.check:
+        parser.error("name a file, or --check")
+    return arguments
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The seven functions mean the same on both engines."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+import psycopg
+import pytest
+
+from kreislauf.warehouse.dialect import DIALECTS, FUNCTIONS, compile_sql
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_uri):
+    with psycopg.connect(postgres_uri) as connection:
+        yield connection
+
+
+NEW_YEAR, EVE = "timestamp '2026-01-01 00:30:00'", "timestamp '2025-12-31 23:00:00.9'"
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (f"DAYS_BETWEEN({EVE}, {NEW_YEAR})", 1),
+        (f"DAYS_BETWEEN({NEW_YEAR}, {EVE})", -1),
+        (f"DAYS_BETWEEN(cast('2024-02-28' as date), {NEW_YEAR})", 673),
+        (f"SECONDS_BETWEEN({EVE}, {NEW_YEAR})", 5400),
+        (f"SECONDS_BETWEEN({NEW_YEAR}, {EVE})", -5400),
+        (f"CALENDAR_MONTHS_BETWEEN({EVE}, {NEW_YEAR})", 1),
+        ("CALENDAR_MONTHS_BETWEEN(cast('2024-01-01' as date), cast('2026-01-31' as date))", 24),
+        (f"ADD_DAYS({NEW_YEAR}, 28 + 31)", date(2026, 3, 1)),
+        ("ADD_DAYS(cast('2024-03-01' as date), -1)", date(2024, 2, 29)),
+        ("RATIO(1, 4)", 0.25),
+        ("RATIO(cast(1 as decimal(18, 2)), 0)", None),
+        ("RATIO(DAYS_BETWEEN(cast('2026-01-01' as date), cast('2026-01-08' as date)), 2)", 3.5),
+        ("DECAY(8, 60, 30)", Decimal("2.000000")),
+        ("DECAY(1, 10, 30)", Decimal("0.793701")),
+        ("MEDIAN(x)", 2.5),
+        ("MEDIAN(x) filter (where x > 2)", 3.5),
+        ("DAYS_BETWEEN(null, cast('2026-01-01' as date))", None),
+    ],
+)
+def test_equal_on_both(postgres, expression, expected):
+    sql = f"select {expression} as y from (values (1), (2), (3), (4)) as t(x)"
+    if "x" not in expression.split("MEDIAN")[-1] or "MEDIAN" not in expression:
+        sql = f"select {expression} as y"
+    assert duckdb.execute(compile_sql(sql, "duckdb")).fetchone()[0] == expected
+    assert postgres.execute(compile_sql(sql, "postgres")).fetchone()[0] == expected
+
+
+def test_each_function_has_each_engines_form():
+    for name, function in FUNCTIONS.items():
+        sql = f"select {name}({', '.join(function.parameters).replace('end', 'finish')}) as y from t"
+        for dialect in DIALECTS:
+            assert "{" not in compile_sql(sql, dialect)
+
+
+def test_a_wrong_number_of_arguments_is_named():
+    with pytest.raises(ValueError, match=r"RATIO takes 2 arguments \(part, whole\), not 3"):
+        compile_sql("select RATIO(1, 2, 3)", "duckdb")
+
+
+def test_an_unknown_dialect_is_named():
+    with pytest.raises(ValueError, match="unknown dialect 'oracle'"):
+        compile_sql("select 1", "oracle")
