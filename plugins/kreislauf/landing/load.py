@@ -25,7 +25,7 @@ from kreislauf.landing.zone import new_file
 from kreislauf.sources.streams import Stream, Table
 
 CHUNK_LINES = 5_000
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 
 QUARANTINE = pa.schema(
     {"table_name": pa.string(), "line": pa.int64(), "reason": pa.string(), "record": pa.string()}

@@ -2,15 +2,16 @@
 
 For a new or changed column: correct streams.py, replay, build. The pages are the record; replaying
 them with the same declarations gives the same rows, byte for byte. Safe to repeat after a crash.
-
-    python -m kreislauf.landing.replay file:///srv/kreislauf/landing [source [stream]]
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from dataclasses import replace
+
+from upath import UPath
 
 from kreislauf.landing.load import digest, load
 from kreislauf.landing.manifest import Manifest
@@ -60,10 +61,16 @@ def replay_run(manifest: Manifest, stream: Stream) -> Manifest:
     return renewed
 
 
-if __name__ == "__main__":
-    from upath import UPath
+def main(arguments: list[str]) -> None:
+    """The command line: which zone, and what of it."""
+    parser = argparse.ArgumentParser(prog="python -m kreislauf.landing.replay", description=__doc__)
+    parser.add_argument("zone", help="the landing zone, such as file:///srv/kreislauf/landing")
+    parser.add_argument("source", nargs="?", help="only this source, such as shop")
+    parser.add_argument("stream", nargs="?", help="only this stream of it, such as orders")
+    given = parser.parse_args(arguments)
+    replay(LandingZone(UPath(given.zone)), given.source, given.stream)
 
+
+if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if not 2 <= len(sys.argv) <= 4:
-        sys.exit(__doc__)
-    replay(LandingZone(UPath(sys.argv[1])), *sys.argv[2:])
+    main(sys.argv[1:])

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from kreislauf.landing.extract import extract
-from kreislauf.landing.replay import DamagedPage, replay_run
-from kreislauf.sources.streams import Column, Stream
+from kreislauf.landing.replay import DamagedPage, main, replay_run
+from kreislauf.sources.streams import CRM_OWNERS, Column, Stream
 
 
 @pytest.fixture
@@ -65,3 +66,12 @@ def test_a_damaged_page_is_named_and_nothing_changes(landed, things):
     with pytest.raises(DamagedPage, match=str(page)):
         replay_run(landed, things)
     assert (landed.folder / "manifest.json").read_bytes() == before
+
+
+def test_a_whole_zone_is_replayed_from_the_command_line(zone, given, noon, rows):
+    records = [{"id": "o1", "updatedAt": "2026-11-01T00:00:00Z", "email": "o@example.com"}]
+    manifest = extract(given(records), CRM_OWNERS, zone, noon)
+    before = rows(manifest, "crm_owners")
+    Path(manifest.table_path("crm_owners")).unlink()
+    main([f"file://{zone.root}", "crm"])
+    assert rows(manifest, "crm_owners") == before
