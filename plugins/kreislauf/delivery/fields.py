@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -118,7 +119,7 @@ class Item:
 
 
 def substitutions(
-    placed: set[tuple[str, str]],
+    placed: Mapping[str, str],
     used: Mapping[str, Field],
     merge: Mapping[str, Any],
     language: str,
@@ -126,7 +127,7 @@ def substitutions(
     unsubscribe_url: str,
     nonce: str,
 ) -> dict[str, str]:
-    """The tags of a template (`placed`: where, name) and one person's values."""
+    """The tags of a template and one person's values. `placed`: a field's name and its places, as "ht"."""
     values = dict(merge)
     values["language"] = language
     values[UNSUBSCRIBE] = unsubscribe_url
@@ -136,11 +137,12 @@ def substitutions(
     for name in ("salutation", "first_name", "last_name"):
         values.setdefault(name, None)
     found = {}
-    for place, name in placed:
+    for name, places in placed.items():
         text = used[name].text(values, language)
-        if place in "lr":
-            text = with_campaign(text, flow)
-        found[f"%%{nonce}{place}_{name}%%"] = html.escape(text) if place in "hl" else text
+        link = with_campaign(text, flow) if "l" in places or "r" in places else ""
+        for place in places:
+            value = link if place in "lr" else text
+            found[f"%%{nonce}{place}_{name}%%"] = html.escape(value) if place in "hl" else value
     return found
 
 
@@ -186,12 +188,17 @@ def _differ(one: Field, other: Field) -> bool:
 
 
 def _money(value: Any, language: str, currency: str, name: str) -> str:
-    from babel.numbers import format_currency
-
     try:
-        return format_currency(Decimal(str(value)), currency, locale=language)
+        return _price(str(value), language, currency)
     except InvalidOperation:
         raise MergeError(f"merge field {name!r} is not an amount of money") from None
+
+
+@lru_cache(maxsize=10_000)
+def _price(amount: str, language: str, currency: str) -> str:
+    from babel.numbers import format_currency
+
+    return format_currency(Decimal(amount), currency, locale=language)
 
 
 def _day(value: Any, language: str, _currency: str, name: str) -> str:

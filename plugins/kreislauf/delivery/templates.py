@@ -74,16 +74,14 @@ class Rendered:
     """A digest of what is sent to everyone alike."""
     links: tuple[Link, ...]
     nonce: str
-    placed: frozenset[tuple[str, str]] = field(repr=False)
+    placed: Mapping[str, str] = field(repr=False)
     used: Mapping[str, Field] = field(repr=False)
 
     def substitutions(
         self, merge: Mapping[str, Any], flow: str, language: str, unsubscribe_url: str
     ) -> dict[str, str]:
         """Tags and values of one person. Raises MergeError if they do not fit, or are too long."""
-        values = substitutions(
-            set(self.placed), self.used, merge, language, flow, unsubscribe_url, self.nonce
-        )
+        values = substitutions(self.placed, self.used, merge, language, flow, unsubscribe_url, self.nonce)
         size = sum(len(tag.encode()) + len(value.encode()) for tag, value in values.items())
         if size > SUBSTITUTION_BYTES:
             raise MergeError(
@@ -182,7 +180,9 @@ class Templates:
         mjml = self._jinja(template, template.body, context)
         page, links = add_slots(_compile_mjml(template, mjml), flow, step)
         text = _text(page)
-        placed = frozenset(TAG.findall(subject + page + text))
+        placed: dict[str, str] = {}
+        for place, field_name in sorted(set(TAG.findall(subject + page + text))):
+            placed[field_name] = placed.get(field_name, "") + place
         digest = hashlib.sha256("\0".join((subject, page, text)).encode()).hexdigest()[:16]
         return Rendered(subject, page, text, digest, tuple(links), NONCE, placed, used)
 

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8082)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
     ledger = Ledger.open(Connection.from_env("ledger"))
     ledger.migrate()

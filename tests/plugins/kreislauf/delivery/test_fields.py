@@ -24,7 +24,7 @@ from kreislauf.delivery.fields import (
 def _values(
     *fields: Field, places: str = "htlr", merge: dict[str, Any], language: str = "de"
 ) -> dict[str, str]:
-    placed = {(place, field.name) for field in fields for place in places}
+    placed = {field.name: places for field in fields}
     used = {field.name: field for field in fields}
     return substitutions(placed, used, merge, language, "flow_cart", "https://w.example/u", "n0nce")
 
