@@ -7,6 +7,7 @@ idempotency key, so a request without an answer is in doubt.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import socket
 import ssl
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 60
 """The library's own default is to wait for ever."""
+
+# At level DEBUG the library logs the API key and every address.
+logging.getLogger("python_http_client").setLevel(logging.WARNING)
 
 _DEFAULT_HOST = "https://api.sendgrid.com"
 _DEFAULT_WAIT = timedelta(seconds=30)

@@ -281,9 +281,12 @@ def test_what_expired_while_it_waited_is_not_sent(ledger: Ledger, provider, send
     assert provider.requests == []
 
 
-def test_logs_hold_no_addresses(ledger: Ledger, provider, send_all, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+def test_logs_hold_neither_addresses_nor_the_key(
+    ledger: Ledger, provider, send_all, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     plan_people(ledger, ["ada"])
     send_all()
     assert "accepted, 1 messages" in caplog.text
-    assert "ada" not in caplog.text
+    assert "ada@" not in caplog.text
+    assert "SG.test" not in caplog.text
