@@ -27,21 +27,21 @@ _AUDIENCE = """
 select
     members.contact_id,
     contacts.email as _address,
-    contacts.language as _language,
+    coalesce(contacts.language, 'en') as _language,
     contacts.salutation as _salutation,
     contacts.first_name as _first_name,
     contacts.last_name as _last_name,
     case when contacts.email_consent = 'granted' then 1 else 0 end as _consent
 from segments.{segment} as members
-inner join core.contacts on contacts.contact_id = members.contact_id
+left join core.contacts on contacts.contact_id = members.contact_id
 order by members.contact_id
 """
 
 _LANGUAGES = """
-select contacts.language, count(*) as people
+select coalesce(contacts.language, 'en') as language, count(*) as people
 from segments.{segment} as members
-inner join core.contacts on contacts.contact_id = members.contact_id
-group by contacts.language
+left join core.contacts on contacts.contact_id = members.contact_id
+group by coalesce(contacts.language, 'en')
 """
 
 _SAMPLE = """

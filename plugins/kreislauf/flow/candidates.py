@@ -62,7 +62,7 @@ _SELECT = """
 select
     occurrences.*,
     contacts.email as _address,
-    contacts.language as _language,
+    coalesce(contacts.language, 'en') as _language,
     contacts.salutation as _salutation,
     contacts.first_name as _first_name,
     contacts.last_name as _last_name,
@@ -70,7 +70,7 @@ select
     {goal_at} as _goal_at,
     case when {condition} then 1 else 0 end as _condition
 from occurrences
-inner join core.contacts on contacts.contact_id = occurrences.contact_id
+left join core.contacts on contacts.contact_id = occurrences.contact_id
 {join_goal}
 order by occurrences.occurrence_id, occurrences.contact_id
 """
@@ -124,6 +124,7 @@ def gate(engine: Engine, step: Step, run: Run) -> Gate:
 
 
 def candidate(step: Step, row: Mapping[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
+    """A row for the ledger's table `candidate`, without its run. `row` is one of `_SELECT`."""
     contact_id, occurred_at = row["contact_id"], _aware(row["occurred_at"])
     variant = step.variant(contact_id)
     due_at = occurred_at + step.earliest + step.delays[variant]
@@ -161,7 +162,10 @@ def merge_fields(step: Step, row: Mapping[str, Any], items: list[dict[str, Any]]
 
 
 class _Items:
-    """The items of occurrences, read along with them: both come in the order of occurrence_id."""
+    """The items of occurrences, read along with them.
+
+    Both come in the order of occurrence_id, and each item's occurrence is among the rows.
+    """
 
     def __init__(self, rows: Iterator[dict[str, Any]]) -> None:
         self._groups = groupby(rows, key=lambda row: row["occurrence_id"])
@@ -206,6 +210,7 @@ def _items_sql(step: Step) -> str:
 
 
 def stream(engine: Engine, sql: str, parameters: dict[str, Any], run: Run) -> Iterator[dict[str, Any]]:
+    """The rows of a portable query on the run's build, never all of them in memory."""
     for batch in engine.batches(sql, parameters, build_id=run.build_id):
         yield from batch.to_pylist()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -106,7 +105,7 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
 
         moment = trigger()
         chain(moment, *(_step_group(step, moment) for step in steps), account())
-    dag.fileloc = str(Path(file).resolve())  # the file the author wrote, not this one
+    dag.fileloc = file  # the file the author wrote, not this one
     return dag
 
 

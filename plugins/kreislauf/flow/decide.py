@@ -47,6 +47,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from kreislauf.flow.model import BUILT_IN_CONDITIONS, Step
 from kreislauf.flow.moments import plus_seconds
@@ -96,6 +97,10 @@ class Gate:
     fresh_until: datetime | None = None
 
 
+class BadCandidates(ValueError):
+    """The trigger's rows are not what a flow can work with. Nothing was decided."""
+
+
 def decide(
     ledger: Ledger,
     step: Step,
@@ -108,6 +113,7 @@ def decide(
 
     `batches` are candidate rows (kreislauf.flow.candidates) a few thousand at a time. Candidates
     whose decision was final before are counted as `decided_before`. A dry run writes nothing.
+    Raises BadCandidates if a candidate lacks its key or comes twice.
     """
     with ledger.write() as connection:
         serialise(connection, "decide")  # one at a time over all flows: the frequency cap counts them all
@@ -127,7 +133,14 @@ def _take_in(connection: Connection, step: Step, run: Run, batches: Batches) -> 
     connection.execute(delete(candidate).where(_of_run(step, run)))
     for rows in batches:
         if rows:
-            connection.execute(insert(candidate), [{"run_id": run.run_id, **row} for row in rows])
+            try:
+                connection.execute(insert(candidate), [{"run_id": run.run_id, **row} for row in rows])
+            except IntegrityError:
+                # Its own text would hold the rows, with names and addresses.
+                raise BadCandidates(
+                    f"{step.flow}, step {step.name}: a row of triggers.{step.trigger} has no contact_id or "
+                    "occurrence_id, or two rows have the same; each pair must be there once"
+                ) from None
     refresh_statistics(connection, candidate)
 
 

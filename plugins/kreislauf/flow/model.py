@@ -264,7 +264,7 @@ class _Resolver:
 
 def dag_id(file: str | Path) -> str:
     """The name of a DAG: its file's path under dags/, joined with _. Also the flow's name in the ledger."""
-    parts = Path(file).resolve().with_suffix("").parts
+    parts = Path(file).absolute().with_suffix("").parts
     below = len(parts) - parts[::-1].index("dags")
     return "_".join(parts[below:])
 

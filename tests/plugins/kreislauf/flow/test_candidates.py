@@ -90,6 +90,15 @@ def test_a_candidate_carries_the_person_the_cart_and_its_items(engine):
     assert [thing["title"] for thing in nobody["merge"]["items"]] == ["Lid"]
 
 
+def test_an_unknown_contact_is_a_candidate_without_address_and_takes_no_ones_items(engine):
+    carts = [cart("shop-1", "a", NOON), cart("nobody", "b", NOON), cart("shop-1", "c", NOON)]
+    things = [item(name, 1, f"of {name}") for name in "abc"]
+    rows = {"triggers.cart_abandoned": carts, "triggers.cart_abandoned_items": things}
+    found = ask(engine, REMINDER, rows)
+    assert found["b"]["address"] is None and not found["b"]["has_consent"]
+    assert [found[name]["merge"]["items"][0]["title"] for name in "abc"] == ["of a", "of b", "of c"]
+
+
 def test_the_goal_is_the_first_order_after_the_occurrence_and_not_after_as_of(engine):
     left = NOON - 5 * HOUR
     orders = [left - HOUR, left, left + 2 * HOUR, left + HOUR, NOON + HOUR]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import traceback
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from kreislauf.connections import Connection
-from kreislauf.flow.decide import Gate, Run, decide
+from kreislauf.flow.decide import BadCandidates, Gate, Run, decide
 from kreislauf.flow.model import Step
 from kreislauf.flow.words import parse_cap
 from kreislauf.ledger.schema import batch, candidate, decision, event, message, metadata
@@ -274,6 +275,13 @@ def test_a_run_that_dies_leaves_nothing(ledger):
         decide(ledger, FIRST, RUN, dying(), Gate())
     assert [count(ledger, table) for table in (candidate, decision, message, batch)] == [0, 0, 0, 0]
     assert ask(ledger, person(1)) == {"planned": 1}
+
+
+def test_an_occurrence_that_comes_twice_is_an_error_without_personal_data(any_ledger):
+    with pytest.raises(BadCandidates, match=r"flow_cart, step first: a row of triggers\.left") as error:
+        ask(any_ledger, person(1), person(2), person(1))
+    assert "example.org" not in "".join(traceback.format_exception(error.value))
+    assert count(any_ledger, candidate) == 0
 
 
 def test_two_runs_at_once_plan_everyone_once(any_ledger):
