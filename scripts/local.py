@@ -81,6 +81,7 @@ class Local:
                     "from_email": "hello@shop.example",
                     "from_name": "Sandbox Shop",
                     "postal_address": "Sandbox Shop, Musterweg 1, 10115 Berlin",
+                    "shop_url": f"{sandbox}/shop",
                     "webhook_public_key": webhook_public_key,
                 },
             },

@@ -31,6 +31,8 @@ FLOWS = sorted(f"flow_{path.stem}" for path in (REPOSITORY / "dags" / "flow").gl
 DAGS = [*INGEST, "build_warehouse", *FLOWS, "campaign_newsletter", "maintain_list_cleanup"]
 RETAIL_END = datetime(2011, 12, 10, tzinfo=UTC)
 """The morning after the last invoice of the Online Retail data set."""
+PLUS = ["--shop-rate", "1000", "--shop-bucket", "20000"]
+"""The sandbox's shop is on Shopify's Plus plan, so that a first sync does not wait for cost points."""
 
 
 def main() -> int:
@@ -170,7 +172,7 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
         start = now - timedelta(days=3)
         plan = {
             "retail": None,
-            "sandbox": ["--start", _iso(start), "--contacts", str(contacts), "--days", "180"],
+            "sandbox": ["--start", _iso(start), "--contacts", str(contacts), "--days", "180", *PLUS],
             "turns": [
                 {"as_of": _iso(start), "campaign": "first-look", "is_done": False},
                 {"as_of": _iso(now), "campaign": None, "is_done": False},
