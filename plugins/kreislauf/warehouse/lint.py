@@ -7,8 +7,10 @@ compared, and is refused for that reason.
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,6 +129,8 @@ def lint(model: Model, schema: Mapping[str, Mapping[str, str]]) -> list[Finding]
     found += [Finding(model.path, 1, message) for message in _contract(model)]
     try:
         qualified = _qualify(model, schema)
+    except ValueError:  # a function with too few arguments, which is among the findings
+        return sorted(set(found))
     except OptimizeError as error:
         return sorted({*found, _unknown_column(model, error, schema)})
     found += [_finding(model, node, message) for node, message in _temporal(qualified)]
@@ -335,27 +339,16 @@ def _qualify(model: Model, schema: Mapping[str, Mapping[str, str]]) -> exp.Expre
 
 
 def _unknown_column(model: Model, error: OptimizeError, schema: Mapping[str, Mapping[str, str]]) -> Finding:
-    import difflib
-    import re
-
-    text = str(error)
-    line = re.search(r"[Ll]ine:? (\d+)", text)
-    column = re.search(r"Column '\"?(?:\w+\"?\.\"?)?(\w+)\"?'", text)
-    hint = ""
-    if column:
-        known = {name for table in model.depends_on for name in schema[table]}
-        close = difflib.get_close_matches(column[1], sorted(known), n=3)
-        hint = f"; did you mean {', '.join(close)}?" if close else ""
-        text = f"unknown column {column[1]}"
-    at = int(line[1]) if line else None
-    if at is None and column:
-        at = next(
-            (i for i, row in enumerate(model.sql.splitlines(), 1) if re.search(rf"\b{column[1]}\b", row)), 1
-        )
-    return Finding(model.path, at or 1, text + hint)
-
-
-Rule = Callable[[exp.Expression], Iterator[Message]]
+    named = re.search(r"[Cc]olumn:? '?\"?(?:\w+\"?\.\"?)?(\w+)", str(error))
+    if named is None:
+        return Finding(model.path, 1, str(error))
+    column = named[1]
+    known = {name for table in model.depends_on for name in schema[table]}
+    close = difflib.get_close_matches(column, sorted(known), n=3)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    lines = enumerate(model.sql.splitlines(), 1)
+    line = next((i for i, text in lines if re.search(rf"\b{column}\b", text)), 1)
+    return Finding(model.path, line, f"unknown column {column}{hint}")
 
 
 def main(arguments: list[str]) -> int:

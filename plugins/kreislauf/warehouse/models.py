@@ -156,7 +156,8 @@ def render(path: Path, text: str, as_of: datetime) -> str:
 def tables_read(tree: exp.Expression) -> list[exp.Table]:
     """Table references except those to the statement's own CTEs."""
     ctes = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
-    return [t for t in tree.find_all(exp.Table) if t.db or t.name not in ctes]
+    named = (t for t in tree.find_all(exp.Table) if isinstance(t.this, exp.Identifier))
+    return [t for t in named if t.db or t.name not in ctes]
 
 
 def line_of(node: exp.Expression) -> int | None:
@@ -217,6 +218,8 @@ def _parse(path: Path, sql: str) -> exp.Expression:
         raise ModelError(path, first.get("line"), f"malformed SQL{near}: {first['description']}") from None
     except TokenError as error:
         raise ModelError(path, None, f"malformed SQL: {error}") from None
+    if isinstance(tree, exp.Block):
+        raise ModelError(path, line_of(tree), "more than one statement; a model is one SELECT")
     if not isinstance(tree, exp.Query):
         raise ModelError(
             path, line_of(tree), f"a model is one SELECT, not {tree.key.upper()}; the build materialises it"

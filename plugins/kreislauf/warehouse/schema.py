@@ -25,7 +25,8 @@ class Schema(Mapping[str, Columns]):
     def __init__(self, models: Mapping[str, Model]):
         self._models = models
         self._known = {f"raw.{name}": columns for name, columns in raw_columns().items()}
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._connection = duckdb.connect()
+        self._created: set[str] = set()
 
     def __getitem__(self, table: str) -> Columns:
         """Raises KeyError for an unknown table, ModelError for a model that DuckDB refuses."""
@@ -40,15 +41,15 @@ class Schema(Mapping[str, Columns]):
         return sum(1 for _ in self)
 
     def _infer(self, model: Model) -> Columns:
-        connection = duckdb.connect()
         for table in model.depends_on:
-            create_table(connection, table, self[table])
+            columns = self[table]
+            if table not in self._created:
+                create_table(self._connection, table, columns)
+                self._created.add(table)
         try:
-            rows = connection.execute(f"describe {model.compile('duckdb', self.AS_OF)}").fetchall()
+            rows = self._connection.execute(f"describe {model.compile('duckdb', self.AS_OF)}").fetchall()
         except duckdb.Error as error:
             raise ModelError(model.path, None, str(error).split("\n\nLINE")[0]) from None
-        finally:
-            connection.close()
         return {row[0]: row[1] for row in rows}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,21 +52,22 @@ _checks = audits.checks_for
 
 
 def build(
-    engine: Engine, contacts: list[tuple], segment: list[str] = (), fresh: datetime = AS_OF, as_of: datetime = AS_OF
-) -> BuildInfo:  # fmt: skip
+    engine: Engine,
+    contacts: list[tuple],
+    segment: Sequence[str] = (),
+    fresh: datetime = AS_OF,
+    as_of: datetime = AS_OF,
+) -> BuildInfo:
     found = engine.begin_build(as_of)
     rows = ", ".join(f"({', '.join('null' if v is None else repr(v) for v in row)})" for row in contacts)
     members = ", ".join(f"('{contact}')" for contact in segment) or "(null)"
-    moment = fresh.replace(tzinfo=None).isoformat(" ")
-    engine.create_table(
-        found, "core.contacts", f"select * from (values {rows}) as t(contact_id, email, language)"
-    )
-    engine.create_table(
-        found, "core.source_freshness", f"select 'shop' as source, 'orders' as stream, timestamp '{moment}' as fresh_until"
-    )  # fmt: skip
-    engine.create_table(
-        found, "segments.champions", f"select * from (values {members}) as t(contact_id) where contact_id is not null"
-    )  # fmt: skip
+    moment = f"timestamp '{fresh.replace(tzinfo=None).isoformat(' ')}'"
+    for table, select in {
+        "core.contacts": f"select * from (values {rows}) as t(contact_id, email, language)",
+        "core.source_freshness": f"select 'shop' as source, 'orders' as stream, {moment} as fresh_until",
+        "segments.champions": f"select id as contact_id from (values {members}) as t(id) where id > ''",
+    }.items():
+        engine.create_table(found, table, select)
     return found
 
 
@@ -84,11 +86,26 @@ def test_a_good_build_passes_and_is_documented(engine, models, tmp_path):
 @pytest.mark.parametrize(
     ("contacts", "segment", "fresh", "expected"),
     [
-        ([*GOOD, ("c2", None, "en")], [], AS_OF, "core.contacts: contact_id is unique: broken by 1 row; for example c2"),
-        ([*GOOD, (None, None, "en")], [], AS_OF, "core.contacts: contact_id is not null: broken by 1 row"),
-        ([("c3", None, "fr"), ("c4", None, "it"), *GOOD], [], AS_OF, "broken by 2 rows; for example c3, c4"),
-        (GOOD, ["c9"], AS_OF, "segments.champions: contact_id is in core.contacts: broken by 1 row; for example c9"),
-        (GOOD, [], AS_OF - timedelta(hours=25), "shop reaches to within 24 hours: broken by 1 row; for example shop / orders"),
+        (
+            [*GOOD, ("c2", None, "en")], [], AS_OF,
+            "core.contacts: contact_id is unique: broken by 1 row; for example c2",
+        ),
+        (
+            [*GOOD, (None, None, "en")], [], AS_OF,
+            "core.contacts: contact_id is not null: broken by 1 row",
+        ),
+        (
+            [("c3", None, "fr"), ("c4", None, "it"), *GOOD], [], AS_OF,
+            "core.contacts: language is one of de, en: broken by 2 rows; for example c3, c4",
+        ),
+        (
+            GOOD, ["c9"], AS_OF,
+            "segments.champions: contact_id is in core.contacts: broken by 1 row; for example c9",
+        ),
+        (
+            GOOD, [], AS_OF - timedelta(hours=25),
+            "shop reaches to within 24 hours: broken by 1 row; for example shop / orders",
+        ),
     ],
 )  # fmt: skip
 def test_a_broken_rule_names_table_rule_count_and_keys(

@@ -23,7 +23,10 @@ CUSTOMERS = [
 ]
 
 
-def build_contacts(engine: Engine, manifests, as_of=AS_OF, sql="select customer_id, lower(email) as email from raw.shop_customers"):  # fmt: skip
+LOWER = "select customer_id, lower(email) as email from raw.shop_customers"
+
+
+def build_contacts(engine: Engine, manifests, as_of=AS_OF, sql=LOWER):
     build = engine.begin_build(as_of)
     engine.load_raw(build, manifests)
     engine.create_table(build, "core.contacts", compile_sql(sql, engine.dialect))
