@@ -122,10 +122,6 @@ def test_half_of_the_people_wait_four_hours(circuit, run_dag):
     assert 10 <= found.count("planned") <= 30
     assert found.count("planned") + found.count("not_due") == 40
 
-    circuit.publish({"core.contacts": contacts, "triggers.cart_abandoned": carts}, NOON + 2 * HOUR)
-    run_dag("flow/abandoned_cart")
-    assert len(circuit.mails()) == 40
-
 
 @pytest.fixture
 def refusing() -> Iterator[str]:
