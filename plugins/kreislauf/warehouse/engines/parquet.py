@@ -257,8 +257,8 @@ class ParquetEngine(Engine):
 
     @contextlib.contextmanager
     def _connect(self) -> Generator[duckdb.DuckDBPyConnection]:
-        # A temporary folder of its own: two processes would overwrite each other's files in one.
-        spill = self.folder / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
+        # A folder of its own to spill to: two processes would overwrite each other's files in one.
+        spill = self.folder / f"spill-{os.getpid()}-{secrets.token_hex(4)}"
         connection = duckdb.connect(config={**self._settings, "temp_directory": str(spill)})
         try:
             # The bar would be written into the task's log; a name in SQL is no variable of this process.

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from kreislauf.connections import Connection
 from kreislauf.warehouse.dialect import compile_sql
-from kreislauf.warehouse.engines import Engine, NothingPublished, WarehouseError
+from kreislauf.warehouse.engines import Engine, NothingPublished, WarehouseError, engine_for
 from kreislauf.warehouse.raw import raw_columns
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -184,6 +185,18 @@ def test_builds_that_a_reader_may_still_use_are_kept(engine, land):
 def test_an_unknown_build_is_named(engine):
     with pytest.raises(WarehouseError, match="no build 20200101T000000Z-abc"):
         engine.query("select * from core.contacts", build_id="20200101T000000Z-abc")
+
+
+def test_duckdb_spills_what_does_not_fit_into_memory(tmp_path, land):
+    small = engine_for(
+        Connection(
+            "warehouse", "duckdb", str(tmp_path / "small"), extra={"memory_limit": "120MB", "threads": 1}
+        )
+    )
+    build = small.begin_build(AS_OF)
+    sort = "select range as n, md5(cast(range as varchar)) as x, repeat('y', 100) || range as y from range(1500000)"
+    assert small.create_table(build, "core.contacts", f"{sort} order by x") == 1_500_000
+    assert not list(small.folder.glob("spill-*"))
 
 
 def place(engine: Engine, build) -> object:
