@@ -9,6 +9,7 @@ one that was replaced less than an hour ago. One task a file of `include/sql/`, 
 **When it is red.** Nothing was published: readers keep the last build, and flows do not send while an audit
 stands failed.
 
+- *`begin` is red*: a SQL file is malformed or reads what is not there; its log names file and line.
 - *A table is red*: its log names the error, its "Rendered Templates" show the statement. Mend the SQL file
   (`make sql file=segments/lapsed_buyers` tries it) and clear the task.
 - *An audit is red*: its log names table, rule, count and sample keys; "Data Docs" show every rule. Mend the
@@ -29,15 +30,17 @@ from kreislauf.assets import PUBLISHED, RAW_CRM, RAW_ENGAGEMENT, RAW_SHOP
 from kreislauf.warehouse.models import load_models
 from kreislauf.warehouse.operator import AuditTables, BuildTable, as_of_of_run
 
-MODELS = load_models(Path(__file__).parents[2] / "include" / "sql")
+SQL = Path(__file__).parents[2] / "include" / "sql"
+MODELS = load_models(SQL, check=False)
 LAYERS = list(dict.fromkeys(model.layer for model in MODELS.values()))
 
 
 @task(multiple_outputs=False)
 def begin() -> dict[str, str]:
-    """Open a new build."""
+    """Check the SQL files and open a new build."""
     from kreislauf import hooks
 
+    load_models(SQL)
     build = hooks.warehouse().begin_build(as_of_of_run(get_current_context()))
     return {"build_id": build.build_id, "as_of": build.as_of.isoformat().replace("+00:00", "Z")}
 

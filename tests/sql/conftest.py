@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+
 from kreislauf.warehouse.models import Model, ModelError, load_models
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -42,6 +42,7 @@ LAYERS = (
 # It renders SQL, not HTML.
 _JINJA = jinja2.Environment(undefined=jinja2.StrictUndefined)  # ruff: ignore[jinja2-autoescape-false]
 _ALLOWED_JINJA = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Assign, nodes.Const)
+_READS = re.compile(rf"\b(?:from|join)\s+((?:{'|'.join(LAYERS)})\.[a-z_][a-z0-9_]*)", re.IGNORECASE)
 _HEADER = re.compile(r"--\s*(owner|grain):\s*(.*)")
 
 
@@ -65,12 +66,15 @@ class Model:
     sql: str
     depends_on: tuple[str, ...]
     uses_as_of: bool
-    tree: exp.Expression = field(repr=False, compare=False)
-    """Syntax tree of the text rendered for an arbitrary moment."""
 
     @property
     def layer(self) -> str:
         return self.name.partition(".")[0]
+
+    @cached_property
+    def tree(self) -> exp.Expression:
+        """Syntax tree of the text rendered for an arbitrary moment. Raises ModelError if it has none."""
+        return _parse(self.path, render(self.path, self.sql, datetime(2026, 1, 1)))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -85,8 +89,11 @@ class Model:
             raise ModelError(self.path, None, str(error)) from None
 
 
-def load_models(sql_dir: Path) -> dict[str, Model]:
+def load_models(sql_dir: Path, *, check: bool = True) -> dict[str, Model]:
     """All models under `<sql_dir>/<layer>/<table>.sql`, those that are read before those that read.
+
+    Without `check` only headers and references are looked at, for the parsing of DAGs, which happens
+    in every task's process; the build checks the files when it begins.
 
     Raises:
         ModelError: a file is malformed, or reads a table that does not exist or that stands to
@@ -94,38 +101,25 @@ def load_models(sql_dir: Path) -> dict[str, Model]:
     """
     models = {}
     for path in sorted(sql_dir.glob("*/*.sql")):
-        model = load_model(path)
+        model = _outline(path)
         models[model.name] = model
-    for model in models.values():
-        _check_references(model, models)
+    if check:
+        for model in models.values():
+            _check(model, models)
     return {name: models[name] for name in _order(models)}
 
 
-def load_model(path: Path) -> Model:
-    """One file by itself; its references are not looked up.
-
-    Raises:
-        ModelError: wrong layer, missing header, Jinja beyond the allowed, or malformed SQL.
-    """
+def _outline(path: Path) -> Model:
     layer, table = path.parent.name, path.stem
     if layer not in LAYERS[1:]:
-        raise ModelError(
-            path,
-            None,
-            f"{layer!r} is no layer{_similar(layer, LAYERS[1:])}; the layers are {', '.join(LAYERS[1:])}",
-        )
+        hint = f"{_similar(layer, LAYERS[1:])}; the layers are {', '.join(LAYERS[1:])}"
+        raise ModelError(path, None, f"{layer!r} is no layer{hint}")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", table):
         raise ModelError(path, None, f"{table!r} is no table name; use lower-case letters, digits and _")
     text = path.read_text(encoding="utf-8")
     sentence, owner, grain = _header(path, text)
-    uses_as_of = _check_jinja(path, text)
-    tree = _parse(path, render(path, text, datetime(2026, 1, 1)))
-    missing = [column for column in grain if column not in tree.named_selects]
-    if missing and not tree.is_star:
-        reason = f"grain names {', '.join(missing)}, which the SELECT does not give"
-        raise ModelError(
-            path, _line_of(text, "grain:"), f"{reason}; write its key columns: `-- grain: contact_id`"
-        )
+    # Comments and texts may say "from core.contacts" too.
+    code = re.sub(r"--[^\n]*|'(?:[^']|'')*'", " ", text)
     return Model(
         name=f"{layer}.{table}",
         path=path,
@@ -133,10 +127,19 @@ def load_model(path: Path) -> Model:
         owner=owner,
         grain=grain,
         sql=text,
-        depends_on=tuple(sorted({f"{t.db}.{t.name}" for t in tables_read(tree) if t.db})),
-        uses_as_of=uses_as_of,
-        tree=tree,
+        depends_on=tuple(sorted({match[1].lower() for match in _READS.finditer(code)})),
+        uses_as_of=bool(re.search(r"\bas_of\b", code)),
     )
+
+
+def _check(model: Model, models: Mapping[str, Model]) -> None:
+    _check_jinja(model.path, model.sql)
+    missing = [column for column in model.grain if column not in model.columns]
+    if missing and not model.tree.is_star:
+        line = next(i for i, text in enumerate(model.sql.splitlines(), 1) if "grain:" in text)
+        reason = f"grain names {', '.join(missing)}, which the SELECT does not give"
+        raise ModelError(model.path, line, f"{reason}; write its key columns: `-- grain: contact_id`")
+    _check_references(model, models)
 
 
 def render(path: Path, text: str, as_of: datetime) -> str:
@@ -188,8 +191,7 @@ def _header(path: Path, text: str) -> tuple[str, str, tuple[str, ...]]:
     return sentence, named["owner"], tuple(c.strip() for c in named["grain"].split(","))
 
 
-def _check_jinja(path: Path, text: str) -> bool:
-    """Whether the file uses `as_of`."""
+def _check_jinja(path: Path, text: str) -> None:
     try:
         template = _JINJA.parse(text)
     except jinja2.TemplateSyntaxError as error:
@@ -204,7 +206,6 @@ def _check_jinja(path: Path, text: str) -> bool:
     for name in sorted(undeclared - {"as_of"}):
         line = next(n.lineno for n in template.find_all(nodes.Name) if n.name == name)
         raise ModelError(path, line, f'{name} is not set; add {{% set {name} = "…" %}} at the top')
-    return "as_of" in undeclared
 
 
 def _parse(path: Path, sql: str) -> exp.Expression:
@@ -235,6 +236,8 @@ def _check_references(model: Model, models: Mapping[str, Model]) -> None:
             suggestions = [k for k in sorted(known) if k.partition(".")[2] == name]
             hint = f"; did you mean {', '.join(suggestions)}?" if suggestions else _similar(name, known)
             raise ModelError(model.path, line, f"{name} is neither a CTE of this file nor layer.table{hint}")
+        if name not in model.depends_on and name in known:
+            raise ModelError(model.path, line, f"write {name} right after `from` or `join`, in lower case")
         if name not in known:
             raise ModelError(model.path, line, f"unknown table {name}{_similar(name, known)}")
         if LAYERS.index(table.db) > LAYERS.index(model.layer):
@@ -260,7 +263,3 @@ def _order(models: Mapping[str, Model]) -> Iterable[str]:
 def _similar(name: str, known: Iterable[str]) -> str:
     found = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     return f"; did you mean {', '.join(found)}?" if found else ""
-
-
-def _line_of(text: str, part: str) -> int | None:
-    return next((i for i, line in enumerate(text.splitlines(), 1) if part in line), None)

@@ -45,6 +45,15 @@ where exists (
     assert "'2026-01-01 12:00:00'" in compiled and "180" in compiled
 
 
+def test_what_a_file_reads_is_known_without_parsing_it(write):
+    folder = write("core/contacts", "select 1 as contact_id")
+    write(
+        "segments/x",
+        "select 'from core.nothing' as contact_id -- from core.nothing\nFROM core.contacts as c, ((",
+    )
+    assert load_models(folder, check=False)["segments.x"].depends_on == ("core.contacts",)
+
+
 def test_models_come_after_what_they_read(write):
     folder = write("core/a", "select contact_id from core.z")
     write("core/z", "select customer_id as contact_id from raw.shop_customers")
@@ -63,6 +72,7 @@ def test_models_come_after_what_they_read(write):
         ("{% for i in [1] %}select 1 as contact_id{% endfor %}", r"x\.sql:4: Jinja for is not allowed"),
         ("select {{ 1 + 1 }} as contact_id", r"x\.sql:4: Jinja add is not allowed"),
         ("\nselect {{ limit }} as contact_id", r"x\.sql:5: limit is not set"),
+        ("select c.contact_id from (select 1) as t, core.contacts as c", r"x\.sql:4: write core\.contacts right"),
         ("select 1 as other", r"x\.sql:3: grain names contact_id, which the SELECT does not give"),
     ],
 )  # fmt: skip
