@@ -1,0 +1,142 @@
+"""The build: every SQL file over the raw parts, as `build_warehouse` runs them, in one process."""
+
+# ruff: file-ignore[hardcoded-sql-expression]
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from kreislauf.connections import Connection
+from kreislauf.landing.manifest import Manifest
+from kreislauf.landing.zone import LandingZone
+from kreislauf.warehouse.engines import Engine, engine_for
+from kreislauf.warehouse.models import load_models
+from scripts.bench import raw
+from scripts.bench.measure import AS_OF, Stopwatch
+
+SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
+LATER = AS_OF + timedelta(hours=1)
+
+
+def generate(folder: Path, size: int) -> dict[str, Any]:
+    """Raw parts and their manifests."""
+    with Stopwatch() as watch:
+        rows = raw.write(_zone(folder), size, AS_OF)
+    return watch.result(rows)
+
+
+def full(folder: Path, size: int) -> dict[str, Any]:
+    """The first build: every table is computed."""
+    return _build(folder, AS_OF)
+
+
+def again(folder: Path, size: int) -> dict[str, Any]:
+    """A second build as of the same moment over the same parts: every table is taken over."""
+    return _build(folder, AS_OF)
+
+
+def later(folder: Path, size: int) -> dict[str, Any]:
+    """A build an hour later, after one hundredth more events."""
+    raw.write_new_events(_zone(folder), size, AS_OF, LATER)
+    return _build(folder, LATER)
+
+
+def floor(folder: Path, size: int) -> dict[str, Any]:
+    """Read every raw column once, write every result once.
+
+    `tables`: for each table the seconds to read it whole and, for a model's, to write it.
+    """
+    engine = _engine(folder)
+    build = engine.published()
+    if build is None:
+        raise RuntimeError("there is no build whose results could be written again")
+    results = folder / "warehouse" / "builds" / build.build_id
+    files = _raw_files(_zone(folder).manifests())
+    models = load_models(SQL)
+    files |= {name: [str(results / f"{name.replace('.', '/')}.parquet")] for name in models}
+    total, tables, rows = Stopwatch(), {}, 0
+    draft = folder / "floor.parquet"
+    with duckdb.connect(config={"threads": os.cpu_count() or 1}) as database:
+        for name, parts in files.items():
+            relation = f"read_parquet([{', '.join(_literal(part) for part in parts)}])"
+            with Stopwatch() as reading:
+                counted = f"select count(*), bit_xor(hash(columns)) from {relation} as columns"
+                [(read, _)] = database.execute(counted).fetchall()
+            tables[name] = {"rows": read, "read": reading.seconds}
+            if name not in models:
+                rows += read
+                _add(total, reading)
+                continue
+            database.execute(f"create table result as from {relation}")
+            with Stopwatch() as writing:
+                database.execute(f"copy result to {_literal(draft)} (format parquet, compression zstd)")
+                with draft.open("rb") as file:
+                    os.fsync(file.fileno())
+            database.execute("drop table result")
+            tables[name]["write"] = writing.seconds
+            _add(total, writing)
+    return total.result(rows, tables=tables)
+
+
+def _build(folder: Path, as_of: Any) -> dict[str, Any]:
+    engine, models = _engine(folder), load_models(SQL)
+    before = engine.published()
+    total, figures = Stopwatch(), []
+    with total:
+        build = engine.begin_build(as_of)
+        rows = engine.load_raw(build, _zone(folder).manifests())
+    for number, (name, model) in enumerate(models.items(), start=1):
+        _show(f"{number} of {len(models)} {name}")
+        with Stopwatch() as watch:
+            written = engine.create_table(build, name, model.compile(engine.dialect, as_of))
+        _add(total, watch)
+        figures.append({"model": name, "reads": model.depends_on, **watch.result(written)})
+    with total:
+        engine.publish(build)
+    _show("")
+    taken = [figure for figure in figures if before and _is_same(folder, before, build, figure["model"])]
+    return total.result(sum(rows.values()), models=figures, taken_over=len(taken))
+
+
+def _show(text: str) -> None:
+    """Progress in place, for whoever watches."""
+    if sys.stderr.isatty():
+        print(f"\r{text:<60}\r", end="", file=sys.stderr, flush=True)
+
+
+def _is_same(folder: Path, before: Any, build: Any, table: str) -> bool:
+    """Whether a table of the build is the very file of the build before."""
+    place = f"{table.replace('.', '/')}.parquet"
+    one, other = (folder / "warehouse" / "builds" / each.build_id / place for each in (before, build))
+    return one.samefile(other)
+
+
+def _raw_files(manifests: list[Manifest]) -> dict[str, list[str]]:
+    files: dict[str, list[str]] = {}
+    for manifest in manifests:
+        for name in manifest.tables:
+            files.setdefault(f"raw.{name}", []).append(manifest.table_path(name))
+    return files
+
+
+def _add(total: Stopwatch, part: Stopwatch) -> None:
+    total.seconds += part.seconds
+    total.cpu_seconds += part.cpu_seconds
+
+
+def _zone(folder: Path) -> LandingZone:
+    return LandingZone(folder / "landing")
+
+
+def _engine(folder: Path) -> Engine:
+    return engine_for(Connection("warehouse", "duckdb", str(folder / "warehouse")))
+
+
+def _literal(path: object) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

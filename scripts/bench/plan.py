@@ -1,0 +1,143 @@
+"""Planning: the candidates of a flow's step are decided, and become messages in batches."""
+
+# ruff: file-ignore[hardcoded-sql-expression]
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from kreislauf.connections import Connection
+from kreislauf.flow import Email, Flow
+from kreislauf.flow.candidates import candidates, gate
+from kreislauf.flow.decide import Run, decide
+from kreislauf.flow.model import INCLUDE, Step
+from kreislauf.ledger.store import Ledger
+from kreislauf.warehouse.engines import BuildInfo, Engine, engine_for
+from kreislauf.warehouse.models import load_models
+from kreislauf.warehouse.schema import Schema
+from scripts.bench.measure import AS_OF, Stopwatch
+
+FLOW = Flow(trigger="subscribed", steps=[Email("hello")], relies_on=["shop"], frequency_cap="2 per 1 day")
+"""The first step of the welcome flow."""
+
+_ROWS_AT_A_TIME = 5_000
+
+# Everybody subscribed an hour ago, consents and has an address, so everybody gets a message.
+_TABLES = {
+    "core.contacts": """
+        select
+            'shop-' || i as contact_id,
+            'person' || i || '@example.org' as email,
+            'Erika' as first_name,
+            'Mustermann' as last_name,
+            case when i % 2 = 0 then 'Frau' end as salutation,
+            case when i % 3 = 0 then 'en' else 'de' end as language,
+            'granted' as email_consent
+        from range({size}) as t(i)
+    """,
+    "triggers.subscribed": """
+        select
+            'shop-' || i as contact_id,
+            '2026-11-20' as occurrence_id,
+            timestamp '{as_of}' - interval '1 hour' as occurred_at,
+            0 as item_count
+        from range({size}) as t(i)
+    """,
+    "core.source_freshness": """
+        select 'shop' as source, 'customers' as stream, timestamp '{as_of}' as fresh_until
+    """,
+}
+
+
+def generate(folder: Path, size: int) -> dict[str, Any]:
+    """A published build whose trigger has `size` occurrences, and an empty ledger."""
+    engine, schema = _engine(folder), Schema(load_models(INCLUDE / "sql"))
+    with Stopwatch() as watch:
+        build = engine.begin_build(AS_OF)
+        for table, select in _TABLES.items():
+            made = select.format(size=size, as_of=f"{AS_OF:%Y-%m-%d %H:%M:%S}")
+            columns = schema[table].items()
+            empty = ", ".join(f'cast(null as {type_}) as "{name}"' for name, type_ in columns)
+            engine.create_table(
+                build, table, f"select * from (select {empty} where false) union all by name ({made})"
+            )
+        engine.publish(build)
+        open_ledger(folder).migrate()
+    return watch.result(size)
+
+
+def read_candidates(folder: Path, size: int) -> dict[str, Any]:
+    """The part of it that only reads: the candidates as the ledger gets them."""
+    with Stopwatch() as watch:
+        rows = sum(len(chunk) for chunk in candidates(_engine(folder), step(), _run(folder, "reading")))
+    return watch.result(rows)
+
+
+def first(folder: Path, size: int) -> dict[str, Any]:
+    """Every candidate gets its decision and its message."""
+    result = _decide(folder, "first")
+    if result["decisions"] != {"planned": size}:
+        raise RuntimeError(f"{size} candidates were decided as {result['decisions']}")
+    return result
+
+
+def again(folder: Path, size: int) -> dict[str, Any]:
+    """The same once more, by another run: nothing is added."""
+    result = _decide(folder, "again")
+    if result["decisions"] != {"decided_before": size}:
+        raise RuntimeError(f"{size} candidates decided before were decided again as {result['decisions']}")
+    return result
+
+
+def floor(folder: Path, size: int) -> dict[str, Any]:
+    """The same messages written into an empty table by executemany: one transaction, one key."""
+    rows = 0
+    source = sqlite3.connect(folder / "ledger.db")
+    columns = [name for _, name, *_ in source.execute("pragma table_info(message)")]
+    target = sqlite3.connect(folder / "floor.db", isolation_level=None)
+    target.execute("pragma journal_mode = wal")
+    target.execute("pragma synchronous = full")
+    target.execute(f"create table message ({', '.join(columns)}, primary key (message_key))")
+    statement = f"insert into message values ({', '.join('?' * len(columns))})"
+    messages = source.execute("select * from message order by rowid")
+    with Stopwatch() as watch:
+        target.execute("begin")
+    while chunk := messages.fetchmany(_ROWS_AT_A_TIME):
+        rows += len(chunk)
+        with watch:
+            target.executemany(statement, chunk)
+    with watch:
+        target.execute("commit")
+    return watch.result(rows)
+
+
+def step() -> Step:
+    """The step that is planned and sent."""
+    (hello,) = FLOW.resolve(INCLUDE.parent / "dags" / "flow" / "welcome.py")
+    return hello
+
+
+def open_ledger(folder: Path, name: str = "ledger.db") -> Ledger:
+    """A ledger in the benchmark's folder."""
+    return Ledger.open(Connection("ledger", "sqlite", str(folder / name)))
+
+
+def _decide(folder: Path, run_id: str) -> dict[str, Any]:
+    ledger, engine, run = open_ledger(folder), _engine(folder), _run(folder, run_id)
+    with Stopwatch() as watch:
+        asked = candidates(engine, step(), run)
+        counts = decide(ledger, step(), run, asked, gate(engine, step(), run))
+    return watch.result(sum(counts.values()), decisions=counts)
+
+
+def _run(folder: Path, run_id: str) -> Run:
+    build: BuildInfo | None = _engine(folder).published()
+    if build is None:
+        raise RuntimeError("no build to decide on is published")
+    return Run(run_id, build.build_id, AS_OF)
+
+
+def _engine(folder: Path) -> Engine:
+    return engine_for(Connection("warehouse", "duckdb", str(folder / "audience")))

@@ -1,0 +1,95 @@
+"""Sending: the planned messages go to a provider on loopback that answers at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from kreislauf.connections import Connection
+from kreislauf.delivery.links import Links
+from kreislauf.delivery.sender import send
+from kreislauf.delivery.templates import Templates
+from kreislauf.delivery.transport import transport_for
+from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.testing import plan_people
+from scripts.bench.measure import Stopwatch
+from scripts.bench.plan import open_ledger, step
+
+SAMPLE = 1_000
+"""Messages sent one a request."""
+
+_LINKS = Links("https://web.example", "a secret of the benchmark's own")
+
+
+def batched(folder: Path, size: int) -> dict[str, Any]:
+    """What a flow's task does: claim, ask once more, render, hand over, write the answer."""
+    return _send(open_ledger(folder), folder / "requests.bin", size)
+
+
+def floor(folder: Path, size: int) -> dict[str, Any]:
+    """The same bytes posted on one open connection, without ledger and rendering."""
+    with _provider(folder / "posted.bin") as port:
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        watch = Stopwatch()
+        for body in _bodies(folder / "requests.bin"):
+            with watch:
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", "/v3/mail/send", body, headers)
+                answer = connection.getresponse()
+                answer.read()
+            if answer.status != 202:
+                raise RuntimeError(f"the stub answered {answer.status}")
+        connection.close()
+    return watch.result(size)
+
+
+def single(folder: Path, size: int) -> dict[str, Any]:
+    """One message a request, as without batches, on a sample."""
+    ledger = open_ledger(folder, "single.db")
+    ledger.migrate()
+    sample = min(size, SAMPLE)
+    people = (f"shop-{number}" for number in range(sample))
+    plan_people(ledger, people, flow=step().flow, step=step().name, template=step().template, batch_size=1)
+    return _send(ledger, folder / "single.bin", sample)
+
+
+def _send(ledger: Ledger, requests: Path, size: int) -> dict[str, Any]:
+    with _provider(requests) as port:
+        sender = {
+            "from_email": "hello@shop.example",
+            "from_name": "Shop",
+            "postal_address": "Shop GmbH, Hauptstraße 1, 10115 Berlin",
+        }
+        host = f"http://127.0.0.1:{port}"
+        transport = transport_for(Connection("sendgrid", "http", host, password="unused", extra=sender))  # ruff: ignore[hardcoded-password-func-arg]
+        with Stopwatch() as watch:
+            result = send(
+                ledger, transport, Templates(), step().flow, step().name, "benchmark", _LINKS, cap=step().cap
+            )
+    if result.messages != {"accepted": size}:
+        raise RuntimeError(
+            f"of {size} messages became {dict(result.messages)}, skipped {dict(result.skipped)}"
+        )
+    return watch.result(size, requests=result.batches, bytes=requests.stat().st_size - 8 * result.batches)
+
+
+@contextmanager
+def _provider(requests: Path) -> Generator[int]:
+    """The stub in a process of its own; gives its port."""
+    command = [sys.executable, "-m", "scripts.bench.stub", str(requests)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield int(process.stdout.readline())  # type: ignore[union-attr]
+        finally:
+            process.terminate()
+
+
+def _bodies(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while length := file.read(8):
+            yield file.read(int.from_bytes(length, "big"))
