@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3 python,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && echo $(p))))
 UV := uv==0.13.9
 READY := .venv/.ready
-RUN := .venv/bin/python -m
+RUN := PYTHONPATH=plugins .venv/bin/python -m
 
 .PHONY: help
 help: ## list the targets

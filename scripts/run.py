@@ -22,6 +22,9 @@ from typing import Any
 
 import httpx
 
+from kreislauf.connections import Connection
+from kreislauf.ledger.batches import sweep
+from kreislauf.ledger.store import Ledger, utc_now
 from scripts import services, summary
 from scripts.airflow_api import AirflowApi, RunFailed
 from scripts.local import REPOSITORY, Local, write_json
@@ -38,6 +41,7 @@ PLUS = ["--shop-rate", "1000", "--shop-bucket", "20000"]
 def main() -> int:
     arguments = _arguments()
     local = Local.at(arguments.home.resolve())
+    os.environ.update(local.environment())
     clock = Clock()
     with _alone(local.home, clock):
         try:
@@ -52,7 +56,7 @@ def main() -> int:
                 local.url("airflow"), local.secrets["airflow_password"], str(local.airflow_home / "logs")
             )
             Circuit(local, api, plan, clock).run()
-            summary.show(local.environment(), local.home)
+            summary.show(local.home)
             if arguments.stay:
                 running.leave_running()
                 left = True
@@ -97,15 +101,23 @@ class Circuit:
         self.api.sign_in()
         self.api.ensure_pools()
         self.api.wait_for_dags(DAGS)
-        left = self.api.fail_leftovers(DAGS)
-        if left:
-            self.clock.say(f"marked {left} runs of a killed command as failed; their work is taken up again")
+        self._take_up()
         for turn in self.plan["turns"]:
             if not turn["is_done"]:
                 self._turn(turn)
                 turn["is_done"] = True
                 write_json(self.local.home / "plan.json", self.plan)
         self._clean_list()
+
+    def _take_up(self) -> None:
+        """Say of what a killed command left that nobody works on it any more."""
+        left = self.api.fail_leftovers(DAGS)
+        if left:
+            self.clock.say(f"marked {left} runs of a killed command as failed; taking up their work")
+        # The folder's lock is ours, so no sender of this ledger is alive: no lease to wait for.
+        in_doubt = sweep(Ledger.open(Connection.from_env("ledger")), utc_now(), lease=timedelta(0))
+        if in_doubt:
+            self.clock.say(f"{in_doubt} batches are in doubt; the provider's events will settle them")
 
     def _turn(self, turn: dict[str, Any]) -> None:
         as_of = turn["as_of"]

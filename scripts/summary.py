@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
+from kreislauf.connections import Connection
+from kreislauf.landing.zone import LandingZone
+from kreislauf.ledger.schema import batch, decision, event, message, suppression
+from kreislauf.ledger.store import Ledger
+from kreislauf.warehouse.engines import engine_for
+from kreislauf.warehouse.engines.base import Engine
 from scripts.local import REPOSITORY, write_json
 
 
-def show(environment: dict[str, str], home: Path) -> None:
-    """Print the summary, and write the same to `<home>/summary.json`."""
-    os.environ.update({k: v for k, v in environment.items() if k.startswith(("AIRFLOW_CONN", "KREISLAUF"))})
+def show(home: Path) -> None:
+    """Print the summary, and write the same to `<home>/summary.json`.
+
+    The connections are read from the environment.
+    """
     summary = collect(home)
     write_json(home / "summary.json", summary)
     for title, figures in summary.items():
@@ -24,42 +33,32 @@ def show(environment: dict[str, str], home: Path) -> None:
 
 def collect(home: Path) -> dict[str, Any]:
     """The figures by title; figures are a number, or numbers by name, or those by a second name."""
-    from kreislauf.warehouse.engines import engine_for
-
-    from kreislauf.connections import Connection
-    from kreislauf.landing.zone import LandingZone
-    from kreislauf.ledger.store import Ledger
-
     warehouse = engine_for(Connection.from_env("warehouse"))
     ledger = Ledger.open(Connection.from_env("ledger"))
     build = warehouse.published()
     summary: dict[str, Any] = {"as of": f"{build.as_of:%Y-%m-%d %H:%M} UTC", "build": build.build_id}
     summary["rows ingested, by table"] = _ingested(LandingZone(home / "landing"))
     summary["contacts"] = _count(warehouse, "core.contacts")
-    summary["contacts by lifecycle stage"] = _by(warehouse, "lifecycle.stage", "current_stage")
+    summary["contacts by lifecycle stage"] = _by(warehouse, "lifecycle.stage", "stage")
     summary["segments"] = {name: _count(warehouse, f"segments.{name}") for name in _tables("segments")}
     summary |= _from_ledger(ledger)
     summary["clean-up findings"] = {name: _count(warehouse, f"cleanup.{name}") for name in _tables("cleanup")}
-    (reconciled,) = warehouse.query("select * from reports.shop_reconciliation")
-    summary["the shop, counted again in the warehouse"] = reconciled
+    reconciled = warehouse.query("select metric, value from reports.shop_reconciliation")
+    summary["the shop, counted again in the warehouse"] = {row["metric"]: row["value"] for row in reconciled}
     return summary
 
 
-def _ingested(zone: Any) -> dict[str, int]:
+def _ingested(zone: LandingZone) -> dict[str, int]:
     rows: Counter[str] = Counter()
     for manifest in zone.manifests():
         for table, part in manifest.tables.items():
-            rows[table] += part.rows
+            rows[table] += part["rows"]
         if manifest.quarantined:
             rows["quarantined"] += manifest.quarantined
     return dict(sorted(rows.items()))
 
 
-def _from_ledger(ledger: Any) -> dict[str, Any]:
-    from sqlalchemy import func, select
-
-    from kreislauf.ledger.schema import batch, decision, event, message, suppression
-
+def _from_ledger(ledger: Ledger) -> dict[str, Any]:
     def grouped(columns: list[Any], joined: Any = None) -> list[Any]:
         query = select(*columns, func.count()).group_by(*columns)
         with ledger.read() as connection:
@@ -84,13 +83,13 @@ def _tables(layer: str) -> list[str]:
     return sorted(path.stem for path in (REPOSITORY / "include" / "sql" / layer).glob("*.sql"))
 
 
-def _count(warehouse: Any, table: str) -> int:
-    (row,) = warehouse.query(f"select count(*) as n from {table}")  # ruff: ignore[hardcoded-sql-expression]
+def _count(warehouse: Engine, table: str) -> int:
+    (row,) = warehouse.query(f"select count(*) as n from {table}")
     return row["n"]
 
 
-def _by(warehouse: Any, table: str, column: str) -> dict[str, int]:
-    query = f"select {column} as name, count(*) as n from {table} group by {column}"  # ruff: ignore[hardcoded-sql-expression]
+def _by(warehouse: Engine, table: str, column: str) -> dict[str, int]:
+    query = f"select {column} as name, count(*) as n from {table} group by {column}"
     return {row["name"]: row["n"] for row in sorted(warehouse.query(query), key=lambda row: -row["n"])}
 
 

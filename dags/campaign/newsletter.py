@@ -124,14 +124,14 @@ with DAG(
         return _decide(moment, context, is_dry=False)
 
     @task(multiple_outputs=False, pool="mail_api", retry_policy=SEND_RETRIES)
-    def send(**context: Any) -> dict[str, Any]:
+    def send(moment: dict[str, Any], **context: Any) -> dict[str, Any]:
         """Send the planned batches."""
         template = context["params"]["template"]
-        return send_batches(campaign.issue(context["dag"].dag_id, template, FREQUENCY_CAP), context)
+        return send_batches(campaign.issue(context["dag"].dag_id, template, FREQUENCY_CAP), moment, context)
 
     @task(multiple_outputs=False)
     def account(**context: Any) -> dict[str, Any]:
         """Add up what this run decided and what became of it."""
         return count_run(context)
 
-    chain(previewed, approve, plan(previewed), send(), account())
+    chain(previewed, approve, plan(previewed), send(previewed), account())

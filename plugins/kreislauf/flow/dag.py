@@ -125,11 +125,11 @@ def _step_group(step: Step, moment: Any) -> TaskGroup:
             return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), is_dry)
 
         @task(multiple_outputs=False, task_display_name="send", pool="mail_api", retry_policy=SEND_RETRIES)
-        def send(**context: Any) -> dict[str, Any]:
+        def send(moment: dict[str, Any], **context: Any) -> dict[str, Any]:
             """Send the batches that wait for this step, of this run and of earlier ones."""
-            return {} if context["params"]["dry_run"] else send_batches(step, context)
+            return {} if context["params"]["dry_run"] else send_batches(step, moment, context)
 
-        decide(moment) >> send()
+        decide(moment) >> send(moment)
     return group
 
 
@@ -158,8 +158,10 @@ def run_of(moment: Mapping[str, str], context: Mapping[str, Any]) -> Any:
     return Run(context["dag_run"].run_id, moment["build_id"], as_of)
 
 
-def send_batches(step: Step, context: Mapping[str, Any]) -> dict[str, Any]:
+def send_batches(step: Step, moment: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, Any]:
     """Send the planned batches of a step; the counts of messages by what became of them.
+
+    What waited too long, through a pause or an outage, is skipped as expired.
 
     Raises DeliveryError with what to check when the provider refuses to go on.
     """
@@ -177,6 +179,7 @@ def send_batches(step: Step, context: Mapping[str, Any]) -> dict[str, Any]:
         owner,
         hooks.links(),
         cap=step.cap,
+        as_of=run_of(moment, context).as_of,
     )
     return result.counts()
 

@@ -146,8 +146,11 @@ def _sqlite_engine(connection: Address) -> Engine:
         raise ValueError(f"connection {connection.conn_id!r}: host must be the ledger's file")
     path = Path(connection.host)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Parameters are hidden in errors: they hold addresses, and errors end in logs.
     engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": LOCK_TIMEOUT_MS / 1000}
+        URL.create("sqlite", database=str(path)),
+        hide_parameters=True,
+        connect_args={"timeout": LOCK_TIMEOUT_MS / 1000},
     )
 
     @event.listens_for(engine, "connect")
@@ -177,4 +180,5 @@ def _postgres_engine(connection: Address) -> Engine:
         database=connection.schema,
     )
     timeout = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
-    return create_engine(url, pool_pre_ping=True, connect_args={"options": timeout})
+    return create_engine(
+        url, pool_pre_ping=True, hide_parameters=True, connect_args={"options": timeout})
