@@ -1,12 +1,26 @@
-"""Kreislauf in Airflow's UI: the Data Docs that audit tasks link to."""
+"""Kreislauf in Airflow's UI: the Data Docs that audit tasks link to.
+
+With `AIRFLOW__CORE__LAZY_LOAD_PLUGINS=False` this file is loaded before tasks are forked; what it imports,
+the sixty tasks of a build need not import each.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from kreislauf.quality.links import DataDocsLink
+
+for module in (
+    "warehouse.engines.parquet",
+    "warehouse.operator",
+    "warehouse.dialect",
+    "flow.dag",
+    "landing.dag",
+):
+    importlib.import_module(f"kreislauf.{module}")
 
 
 async def page(scope: Any, receive: Any, send: Any) -> None:

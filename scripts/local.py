@@ -92,6 +92,8 @@ class Local:
             "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__LAZY_LOAD_PLUGINS": "False",
+            "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": "65536",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": str(max(4, os.cpu_count() or 1)),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

@@ -1,7 +1,8 @@
 """Builds the warehouse beside the published one, audits it, and publishes it with one switch.
 
-**When.** After every extraction (`raw.shop`, `raw.crm`, `raw.engagement`), one build at a time. The build
-looks from the latest moment its extractions announce, or from the Param `as_of`.
+**When.** Once both hourly extractions have come in (`raw.shop` and `raw.engagement`; the nightly CRM rides
+along), one build at a time. The build looks from the latest moment its extractions announce, or from the
+Param `as_of`.
 
 **Touches.** Reads the landing zone. Writes a new build into the warehouse and removes old ones, but never
 one that was replaced less than an hour ago. One task a file of `include/sql/`, joined as the SQL reads.
@@ -26,7 +27,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, get_current_context, task
 
-from kreislauf.assets import PUBLISHED, RAW_CRM, RAW_ENGAGEMENT, RAW_SHOP
+from kreislauf.assets import PUBLISHED, RAW_ENGAGEMENT, RAW_SHOP
 from kreislauf.warehouse.models import load_models
 from kreislauf.warehouse.operator import AuditTables, BuildTable, as_of_of_run
 
@@ -71,7 +72,7 @@ with DAG(
     dag_id="build_warehouse",
     description=__doc__.splitlines()[0],
     doc_md=__doc__,
-    schedule=(RAW_SHOP | RAW_CRM | RAW_ENGAGEMENT),
+    schedule=(RAW_SHOP & RAW_ENGAGEMENT),
     catchup=False,
     max_active_runs=1,
     tags=["build"],
