@@ -1,7 +1,5 @@
 """The build: every SQL file over the raw parts, as `build_warehouse` runs them, in one process."""
 
-# ruff: file-ignore[hardcoded-sql-expression]
-
 from __future__ import annotations
 
 import os

@@ -4,8 +4,6 @@ The shares are those of the sandbox: of `n` contacts a half has a shop account, 
 CRM (some in both), the rest is known by an address. A year and a half of orders, half a year of events.
 """
 
-# ruff: file-ignore[hardcoded-sql-expression]
-
 from __future__ import annotations
 
 from datetime import datetime, timedelta
