@@ -56,14 +56,14 @@ def main() -> int:
                 local.url("airflow"), local.secrets["airflow_password"], str(local.airflow_home / "logs")
             )
             Circuit(local, api, plan, clock).run()
-            summary.show(local.home)
+            summary.show(local.home, plan["retail"])
             if arguments.stay:
                 running.leave_running()
                 left = True
                 _say_where(local)
             clock.say("done")
             return 0
-        except RunFailed as error:
+        except (RunFailed, summary.Unreconciled) as error:
             return clock.fail(str(error))
         finally:
             if not left:

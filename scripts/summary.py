@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from sqlalchemy import func, select
 
 from kreislauf.connections import Connection
@@ -17,18 +19,30 @@ from kreislauf.warehouse.engines.base import Engine
 from scripts.local import REPOSITORY, write_json
 
 
-def show(home: Path) -> None:
+COUNTED_AGAIN = "the shop, counted again in the warehouse"
+
+
+class Unreconciled(RuntimeError):
+    """The warehouse does not count what its input counts: something got lost or doubled."""
+
+
+def show(home: Path, retail: str | None = None) -> None:
     """Print the summary, and write the same to `<home>/summary.json`.
 
-    The connections are read from the environment.
+    The connections are read from the environment. With `retail`, a file of real transactions, its own
+    counts stand beside the warehouse's. Raises Unreconciled, after printing, if they differ.
     """
     summary = collect(home)
+    if retail:
+        summary |= {"real transactions, in the file and in the warehouse": _reconcile(retail, summary)}
     write_json(home / "summary.json", summary)
     for title, figures in summary.items():
         _print(title, figures)
     print(f"\nThe same as JSON: {home / 'summary.json'}")
     print("Where to look next: `make up` for Airflow's UI and the inbox,")
     print("`make sql file=segments/lapsed_buyers` for any table, README.md for the rest.\n")
+    if retail:
+        _check(summary["real transactions, in the file and in the warehouse"])
 
 
 def collect(home: Path) -> dict[str, Any]:
@@ -44,8 +58,41 @@ def collect(home: Path) -> dict[str, Any]:
     summary |= _from_ledger(ledger)
     summary["clean-up findings"] = {name: _count(warehouse, f"cleanup.{name}") for name in _tables("cleanup")}
     reconciled = warehouse.query("select metric, value from reports.shop_reconciliation")
-    summary["the shop, counted again in the warehouse"] = {row["metric"]: row["value"] for row in reconciled}
+    summary[COUNTED_AGAIN] = {row["metric"]: _number(row["value"]) for row in reconciled}
     return summary
+
+
+def _reconcile(retail: str, summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The file's own counts beside those of the warehouse."""
+    amount = "cast(Quantity as decimal(18, 4)) * cast(UnitPrice as decimal(18, 4))"
+    counts = duckdb.execute(
+        f"""
+        select
+            count(distinct CustomerID) as customers,
+            count(distinct InvoiceNo) as invoices,
+            count(*) as lines,
+            count(*) filter (where InvoiceNo like 'C%') as refund_lines,
+            round(sum({amount}), 2) as net_amount
+        from read_parquet(?)
+        """,
+        [retail],
+    )
+    names = [column[0] for column in counts.description]
+    warehouse = summary[COUNTED_AGAIN]
+    return {
+        name: {"file": _number(value), "warehouse": warehouse[name]}
+        for name, value in zip(names, counts.fetchone(), strict=True)
+    }
+
+
+def _check(reconciled: dict[str, dict[str, Any]]) -> None:
+    wrong = [name for name, counts in reconciled.items() if counts["file"] != counts["warehouse"]]
+    if wrong:
+        raise Unreconciled(f"the warehouse and the file differ in {', '.join(wrong)}; see the summary above")
+
+
+def _number(value: Decimal | int) -> int | float:
+    return int(value) if value == int(value) else float(value)
 
 
 def _ingested(zone: LandingZone) -> dict[str, int]:
@@ -103,4 +150,4 @@ def _print(title: str, figures: Any, indent: str = "") -> None:
 
 
 def _figure(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -119,19 +119,19 @@ with DAG(
     )
 
     @task(multiple_outputs=False)
-    def plan(moment: dict[str, Any], **context: Any) -> dict[str, int]:
+    def plan(**context: Any) -> dict[str, int]:
         """Decide for everyone in the segment, and plan the messages."""
-        return _decide(moment, context, is_dry=False)
+        return _decide(context["ti"].xcom_pull("preview"), context, is_dry=False)
 
     @task(multiple_outputs=False, pool="mail_api", retry_policy=SEND_RETRIES)
-    def send(moment: dict[str, Any], **context: Any) -> dict[str, Any]:
+    def send(**context: Any) -> dict[str, Any]:
         """Send the planned batches."""
-        template = context["params"]["template"]
-        return send_batches(campaign.issue(context["dag"].dag_id, template, FREQUENCY_CAP), moment, context)
+        step = campaign.issue(context["dag"].dag_id, context["params"]["template"], FREQUENCY_CAP)
+        return send_batches(step, context["ti"].xcom_pull("preview"), context)
 
     @task(multiple_outputs=False)
     def account(**context: Any) -> dict[str, Any]:
         """Add up what this run decided and what became of it."""
         return count_run(context)
 
-    chain(previewed, approve, plan(previewed), send(previewed), account())
+    chain(previewed, approve, plan(), send(), account())

@@ -101,7 +101,8 @@ class Field:
             currency = merge.get("currency") or "EUR"
             value = FORMATS[self.format](value, language, currency, self.name)
         text = clean("" if value is None else str(value))
-        if self.is_url and not is_web_address(text):
+        # Our own link needs no look, and everyone has another.
+        if self.is_url and self.name != UNSUBSCRIBE and not is_web_address(text):
             raise MergeError(f"merge field {self.name!r} is not a web address")
         return text
 

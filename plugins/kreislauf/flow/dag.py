@@ -89,7 +89,7 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
         params={"as_of": as_of_param(), "dry_run": dry_run_param(False)},
     ) as dag:
 
-        @task(multiple_outputs=False, task_display_name=flow.trigger)
+        @task(multiple_outputs=False, task_display_name=flow.in_words())
         def trigger(**context: Any) -> dict[str, Any]:
             """Take the build to decide on, and count the journeys its trigger has started."""
             from kreislauf import hooks
@@ -103,33 +103,35 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
             """Add up what this run decided and what became of it."""
             return count_run(context)
 
-        moment = trigger()
-        chain(moment, *(_step_group(step, moment) for step in steps), account())
+        chain(trigger(), *(_step_group(step) for step in steps), account())
     dag.fileloc = file  # the file the author wrote, not this one
     return dag
 
 
-def _step_group(step: Step, moment: Any) -> TaskGroup:
+def _step_group(step: Step) -> TaskGroup:
+    # The moment is pulled, not passed: an argument would be one more arrow in the picture of the flow.
     with TaskGroup(step.name) as group:
 
         @task(multiple_outputs=False, task_display_name=step.in_words())
-        def decide(moment: dict[str, Any], **context: Any) -> dict[str, int]:
+        def decide(**context: Any) -> dict[str, int]:
             """Give every candidate of this step exactly one reason, and plan the messages."""
             from kreislauf import hooks
             from kreislauf.flow.candidates import candidates, gate
             from kreislauf.flow.decide import decide as decide_step
 
-            engine, run = hooks.warehouse(), run_of(moment, context)
+            engine, run = hooks.warehouse(), run_of(context["ti"].xcom_pull("trigger"), context)
             rows = candidates(engine, step, run)
             is_dry = context["params"]["dry_run"]
             return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), is_dry)
 
         @task(multiple_outputs=False, task_display_name="send", pool="mail_api", retry_policy=SEND_RETRIES)
-        def send(moment: dict[str, Any], **context: Any) -> dict[str, Any]:
+        def send(**context: Any) -> dict[str, Any]:
             """Send the batches that wait for this step, of this run and of earlier ones."""
-            return {} if context["params"]["dry_run"] else send_batches(step, moment, context)
+            if context["params"]["dry_run"]:
+                return {}
+            return send_batches(step, context["ti"].xcom_pull("trigger"), context)
 
-        decide(moment) >> send(moment)
+        decide() >> send()
     return group
 
 

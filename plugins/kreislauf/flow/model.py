@@ -146,6 +146,11 @@ class Flow:
         """Digest of what is declared; stands in every decision made under it."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
+    def in_words(self) -> str:
+        """The trigger and the goal as a phrase, such as "cart abandoned · until ordered"."""
+        goal = f" · until {self.goal.replace('_', ' ')}" if self.goal else ""
+        return self.trigger.replace("_", " ") + goal
+
     def resolve(self, file: str | Path, include: Path = INCLUDE) -> list[Step]:
         """The steps of the flow declared in `file`. Raises FlowError, which names it and the step."""
         return _Resolver(self, Path(file), include).steps()

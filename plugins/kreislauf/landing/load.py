@@ -138,8 +138,9 @@ class _Part:
         return {"file": self.name, "rows": self.rows, "sha256": digest(self.path)}
 
 
-def _chunks(folder: Any, pages: list[dict[str, Any]]) -> Iterator[pa.Table]:
-    """The lines of all pages with their numbers, a chunk at a time."""
+def _chunks(folder: Any, pages: list[dict[str, Any]]) -> Iterator[dict[str, list[Any]]]:
+    """The lines of all pages by column: their numbers, their text, and what can be shown of one that
+    is no UTF-8; a chunk at a time."""
     number, size = 0, 0
     numbers: list[int] = []
     lines: list[str | None] = []
@@ -154,10 +155,10 @@ def _chunks(folder: Any, pages: list[dict[str, Any]]) -> Iterator[pa.Table]:
                 lines.append(text)
                 broken.append(damage)
                 if len(numbers) >= CHUNK_LINES or size >= CHUNK_BYTES:
-                    yield _arrow(numbers, lines, broken)
+                    yield {"numbers": numbers, "lines": lines, "broken": broken}
                     numbers, lines, broken, size = [], [], [], 0
     if numbers:
-        yield _arrow(numbers, lines, broken)
+        yield {"numbers": numbers, "lines": lines, "broken": broken}
 
 
 def _decode(line: bytes) -> tuple[str | None, str | None]:
@@ -168,19 +169,9 @@ def _decode(line: bytes) -> tuple[str | None, str | None]:
         return None, line.rstrip(b"\r\n").decode(errors="replace")
 
 
-def _arrow(numbers: list[int], lines: list[str | None], broken: list[str | None]) -> pa.Table:
-    columns = {
-        "_line": pa.array(numbers, pa.int64()),
-        "line": pa.array(lines, pa.string()),
-        "broken": pa.array(broken, pa.string()),
-    }
-    # Batches are what DuckDB's threads share among themselves.
-    return pa.Table.from_batches(pa.table(columns).to_batches(max_chunksize=2_048))
-
-
-def _parse(database: duckdb.DuckDBPyConnection, lines: pa.Table) -> None:
+def _parse(database: duckdb.DuckDBPyConnection, lines: dict[str, list[Any]]) -> None:
     """The table `records`: each line as a document, `null` where the line is no JSON object."""
-    database.register("lines", lines)
+    # As lists, not as an Arrow table: making one from strings imports pandas.
     database.execute(
         """
         create or replace temp table records as
@@ -193,10 +184,15 @@ def _parse(database: duckdb.DuckDBPyConnection, lines: pa.Table) -> None:
                 when json_type(line) <> 'OBJECT' then 'not a JSON object'
             end as damage,
             case when damage is null then line else '{}' end as document
-        from lines
-        """
+        from (
+            select
+                unnest($numbers::bigint[]) as _line,
+                unnest($lines::varchar[]) as line,
+                unnest($broken::varchar[]) as broken
+        )
+        """,
+        lines,
     )
-    database.unregister("lines")
 
 
 def _output_sql(name: str, table: Table) -> str:

@@ -46,7 +46,12 @@ def test_the_graph_reads_as_the_flow(path):
     steps = [step.template for step in module.flow.steps]
     chain = ["trigger", *(f"{step}.{task}" for step in steps for task in ("decide", "send")), "account"]
     assert [task.task_id for task in module.dag.topological_sort()] == chain
-    assert module.dag.task_dict["trigger"].task_display_name == module.flow.trigger
+    # One arrow from each task to the next and none beside it.
+    assert [sorted(module.dag.task_dict[a].downstream_task_ids) for a in chain[:-1]] == [
+        [b] for b in chain[1:]
+    ]
+    words = {"abandoned_cart": "cart abandoned · until ordered", "welcome": "subscribed"}
+    assert module.dag.task_dict["trigger"].task_display_name == words.get(path.stem, module.flow.in_words())
     assert module.dag.fileloc == str(path)
 
 

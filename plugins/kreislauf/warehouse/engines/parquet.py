@@ -160,7 +160,10 @@ class ParquetEngine(Engine):
         with self._connect() as connection:
             create_table(connection, "raw.manifests", raw_columns()["manifests"])
             if rows:
-                connection.executemany("insert into raw.manifests values (?, ?, ?, ?, ?, ?, ?)", rows)
+                # Column by column: a row at a time costs a millisecond each.
+                columns = [list(column) for column in zip(*rows, strict=True)]
+                listed = ", ".join(["unnest(?)"] * len(columns))
+                connection.execute(f"insert into raw.manifests select {listed}", columns)
             self._copy(connection, "select * from raw.manifests", path)
         return {"files": [str(path)], "rows": len(rows), "parts": [repr(row) for row in rows]}
 
