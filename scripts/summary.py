@@ -18,7 +18,6 @@ from kreislauf.warehouse.engines import engine_for
 from kreislauf.warehouse.engines.base import Engine
 from scripts.local import REPOSITORY, write_json
 
-
 COUNTED_AGAIN = "the shop, counted again in the warehouse"
 
 
