@@ -34,6 +34,7 @@ test: $(READY) ## the whole test suite
 check: $(READY) ## ruff, sqlfluff and the conventions of this repository, in seconds
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
+	@$(RUN) scripts.sql --check
 	@$(RUN) sqlfluff lint --processes 2 --disable-progress-bar include/sql
 	@$(RUN) pytest -q tests/rules
 

@@ -11,6 +11,8 @@ is built. With `--check`, every file is read and checked against the portable ru
 from __future__ import annotations
 
 import argparse
+import difflib
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +49,9 @@ def show(arguments: argparse.Namespace) -> int:
     models = load_models(SQL)
     name = arguments.file.removesuffix(".sql").removeprefix("include/sql/").replace("/", ".")
     if name not in models:
-        raise LookupError(f"there is no {name}; a file is named as in segments/lapsed_buyers")
+        close = [found.replace(".", "/") for found in difflib.get_close_matches(name, models)]
+        hint = f"did you mean {', '.join(close)}?" if close else "name a file as in segments/lapsed_buyers"
+        raise LookupError(f"there is no {name.replace('.', '/')}; {hint}")
     model, engine = models[name], _engine()
     published = engine.published() if engine else None
     as_of = arguments.as_of or (published.as_of if published else datetime.now(UTC))
@@ -73,7 +77,7 @@ def _engine() -> Engine | None:
     try:
         return engine_for(Connection.from_env("warehouse"))
     except LookupError:
-        folder = REPOSITORY / "var" / "warehouse"
+        folder = Path(os.environ.get("KREISLAUF_HOME") or REPOSITORY / "var").absolute() / "warehouse"
         return engine_for(Connection("warehouse", "duckdb", str(folder))) if folder.exists() else None
 
 

@@ -346,7 +346,7 @@ def _unknown_column(model: Model, error: OptimizeError, schema: Mapping[str, Map
     known = {name for table in model.depends_on for name in schema[table]}
     close = difflib.get_close_matches(column, sorted(known), n=3)
     hint = f"; did you mean {', '.join(close)}?" if close else ""
-    lines = enumerate(model.sql.splitlines(), 1)
+    lines = enumerate(re.sub(r"--[^\n]*", "", model.sql).splitlines(), 1)
     line = next((i for i, text in lines if re.search(rf"\b{column}\b", text)), 1)
     return Finding(model.path, line, f"unknown column {column}{hint}")
 

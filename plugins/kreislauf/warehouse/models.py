@@ -117,6 +117,8 @@ def _outline(path: Path) -> Model:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", table):
         raise ModelError(path, None, f"{table!r} is no table name; use lower-case letters, digits and _")
     text = path.read_text(encoding="utf-8")
+    if not text.strip():
+        raise ModelError(path, 1, "the file is empty; a model is a header and one SELECT")
     sentence, owner, grain = _header(path, text)
     # Comments and texts may say "from core.contacts" too.
     code = re.sub(r"--[^\n]*|'(?:[^']|'')*'", " ", text)

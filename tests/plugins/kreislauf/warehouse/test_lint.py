@@ -90,6 +90,11 @@ def test_a_layer_has_a_contract(tmp_path):
     ]
 
 
+def test_an_unknown_column_is_found_in_the_code_not_in_a_comment(tmp_path):
+    found = findings(tmp_path, f"select -- not custmer_id\nc.custmer_id as a {CUSTOMERS}")
+    assert found == ["5: unknown column custmer_id; did you mean customer_id?"]
+
+
 def test_a_broken_file_is_reported_once(tmp_path):
     assert findings(tmp_path, "select from from") == [
         found for found in findings(tmp_path, "select from from") if "malformed SQL" in found

@@ -98,6 +98,11 @@ def test_a_header_is_wanted(write, header, message):
         load_models(write("core/x", "select 1 as a", header))
 
 
+def test_an_emptied_file_is_named(write):
+    with pytest.raises(ModelError, match=r"x\.sql:1: the file is empty"):
+        load_models(write("core/x", "\n", header=""))
+
+
 def test_a_circle_is_shown(write):
     write("core/a", "select contact_id from core.b")
     with pytest.raises(ModelError, match=r"in a circle: core\.[ab] -> core\.[ab] -> core\.[ab]"):
