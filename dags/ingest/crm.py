@@ -3,8 +3,8 @@
 **When.** Every night at 01:30 UTC. The first run lists everything; later ones search for what has changed.
 Archived records, and with them merged ones, are listed each time.
 
-**Touches** the CRM's API (read only, connection `crm`) and the landing zone. `announce` then tells
-`build_warehouse` that there is something new.
+**Touches** the CRM's API (read only, connection `crm`) and the landing zone. `announce` notes that there is
+something new; the next hourly build takes it in.
 
 **Rerun.** Clear any task, or trigger a run: a window that was landed is not read again. To read again from
 an earlier moment, trigger with "Read again since"; versions of a record that are there twice count once.

@@ -26,9 +26,9 @@ def _command(home: Path, *more: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "KREISLAUF"))
-    }
+    ours = ("AIRFLOW", "KREISLAUF")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PYTHONPATH": str(REPOSITORY / "plugins")}
 
 
 def _run(home: Path) -> tuple[dict, str]:
