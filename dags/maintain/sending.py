@@ -9,9 +9,9 @@
   running `send` stops at its next one. Nobody is lost: who is due meanwhile is decided as `paused`, and asked
   again at the next run.
 - *settle as accepted*, *settle as rejected*, *send again*: for a batch in doubt, once a person has looked
-  into the provider's log. A batch is in doubt when the provider did not answer; it is never sent again by itself,
-  and the provider's events usually settle it within minutes. *Send again* may send twice: be sure that
-  nothing was accepted.
+  into the provider's log. A batch is in doubt when the provider did not answer. It is never sent again by
+  itself, and the provider's events usually settle it within minutes. *Send again* may send twice: be sure
+  that nothing was accepted.
 
 **Touches** the ledger's tables `control` and `batch`.
 
