@@ -31,6 +31,7 @@ def arguments(defaults: Options) -> argparse.Namespace:
     world.add_argument(
         "--retail", type=Path, help="Parquet file of invoice lines to serve as the shop instead"
     )
+    parser.add_argument("--live", action="store_true", help="let the world's clock follow the real one")
     parser.add_argument("--site-inbox", help="folder that receives site events as NDJSON files")
     parser.add_argument("--webhook", help="URL that receives mail events")
     for name in ("client-id", "client-secret", "crm-token", "mail-key"):

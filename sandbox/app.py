@@ -20,6 +20,7 @@ import sandbox.shop.app
 from sandbox.faults import FaultMiddleware, Faults
 from sandbox.store import Store, parse
 from sandbox.world import clock
+from sandbox.world.live import Live
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Options:
     shop_rate: int = 100
     site_inbox: str | None = None
     webhook: str | None = None
+    live: bool = False
 
     def credentials(self) -> dict[str, str]:
         names = ("client_id", "client_secret", "crm_token", "mail_key")
@@ -45,6 +47,7 @@ def create_app(store: Store, options: Options) -> Any:
     """The whole sandbox over a store that is generated. Mounts `/shop`, `/crm` and `/mail`."""
     faults = Faults()
     site_inbox = Path(options.site_inbox) if options.site_inbox else None
+    live = Live(lambda now: clock.advance(store, now, site_inbox, options.webhook))
 
     def world(request: Request) -> Response:
         return JSONResponse(clock.report(store))
@@ -58,6 +61,10 @@ def create_app(store: Store, options: Options) -> Any:
             )
         done = await run_in_threadpool(clock.advance, store, until, site_inbox, options.webhook)
         return JSONResponse(done)
+
+    def follow(request: Request) -> Response:
+        live.begin()
+        return JSONResponse({"live": True})
 
     async def add_fault(request: Request) -> Response:
         try:
@@ -89,6 +96,7 @@ def create_app(store: Store, options: Options) -> Any:
             Route("/", index),
             Route("/world", world),
             Route("/world/advance", advance, methods=["POST"]),
+            Route("/world/live", follow, methods=["POST"]),
             Route("/faults", add_fault, methods=["POST"]),
             Route("/faults", list_faults, methods=["GET"]),
             Route("/faults", clear_faults, methods=["DELETE"]),
@@ -97,6 +105,8 @@ def create_app(store: Store, options: Options) -> Any:
             Mount("/mail", sandbox.mail.app.create_app(store, options.mail_key)),
         ]
     )
+    if options.live:
+        live.begin()
     return FaultMiddleware(app, faults)
 
 

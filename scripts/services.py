@@ -42,7 +42,12 @@ class Services:
         self._supervisor.wait(timeout=60)
 
     def leave_running(self) -> None:
-        """Let the services outlive this process (`make up`); `stop_leftovers` ends them."""
+        """Let the services outlive this process (`make up`); `stop_leftovers` ends them.
+
+        The sandbox's clock follows the real one from now on: who pulls the shop as of now finds what
+        happened until now.
+        """
+        httpx.post(f"{self.local.url('sandbox')}/world/live", timeout=10).raise_for_status()
         if self._supervisor.stdin:
             self._supervisor.stdin.write(STAY)
             self._supervisor.stdin.close()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+
+from sandbox.store import parse
 
 
 def test_the_index_page_links_what_can_be_looked_at(sandbox):
@@ -96,3 +100,12 @@ def test_two_sandboxes_may_start_in_one_folder_at_once(small):
         assert first.world == second.world
         first.advance("2026-11-22T06:00:00Z")
         assert second.world["now"] == "2026-11-22T06:00:00Z"
+
+
+def test_a_live_world_follows_the_real_clock(small):
+    with small(contacts=5, days=2, start="2026-11-01T06:00:00Z") as sandbox:
+        httpx.post(f"{sandbox.url}/world/live").raise_for_status()
+        deadline = time.monotonic() + 30
+        while (now := parse(sandbox.world["now"])) < datetime.now(UTC) - timedelta(minutes=1):
+            assert time.monotonic() < deadline, f"it is still {now} there"
+            time.sleep(0.1)
