@@ -30,7 +30,7 @@ TIMEOUT_SECONDS = 60
 # At level DEBUG the library logs the API key and every address.
 logging.getLogger("python_http_client").setLevel(logging.WARNING)
 
-_DEFAULT_HOST = "https://api.sendgrid.com"
+DEFAULT_HOST = "https://api.sendgrid.com"
 _DEFAULT_WAIT = timedelta(seconds=30)
 _PERSONALIZATION = re.compile(r"personalizations\.(\d+)")
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+")
@@ -56,7 +56,7 @@ class SendGridTransport:
     @classmethod
     def of(cls, connection: Connection) -> SendGridTransport:
         """From a connection: host (default https://api.sendgrid.com), password: the API key."""
-        host = connection.url if connection.host else _DEFAULT_HOST
+        host = connection.url if connection.host else DEFAULT_HOST
         refuse_to_leave(host)
         group = connection.extra.get("asm_group_id")
         return cls(From.of(connection), host, connection.secret(), int(group) if group else None)

@@ -1,7 +1,7 @@
 """Run the web app: `python -m kreislauf.web --port 8082`.
 
-Reads the connections `ledger`, `web` and `sendgrid` (extra `webhook_public_key`) from the environment,
-and the landing zone from KREISLAUF_LANDING or KREISLAUF_HOME.
+Reads the connections `ledger`, `web` and `sendgrid` from the environment, and the landing zone from
+KREISLAUF_LANDING or KREISLAUF_HOME.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from kreislauf.delivery.links import Links
 from kreislauf.landing.zone import LandingZone
 from kreislauf.ledger.store import Ledger
 from kreislauf.web.app import create_app
-from kreislauf.web.webhook import Verifier
-
-log = logging.getLogger(__name__)
+from kreislauf.web.key import find_verifier
 
 
 def main() -> None:
@@ -35,14 +33,11 @@ def main() -> None:
     ledger = Ledger.open(Connection.from_env("ledger"))
     ledger.migrate()
     web = Connection.from_env("web")
-    public_key = Connection.from_env("sendgrid").extra.get("webhook_public_key")
-    if not public_key:
-        log.warning("connection 'sendgrid' has no extra 'webhook_public_key': mail events are refused")
     app = create_app(
         ledger,
         landing_zone().inbox("mail_events"),
         Links(web.url, web.secret()),
-        Verifier(public_key) if public_key else None,
+        find_verifier(Connection.from_env("sendgrid")),
     )
     # The access log would hold unsubscribe links.
     uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)

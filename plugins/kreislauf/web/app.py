@@ -57,10 +57,10 @@ def create_app(
     ledger: Ledger,
     mail_events_inbox: Any,
     links: Links,
-    verifier: Verifier | None,
+    find_verifier: Callable[[], Verifier | None],
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
-    """The app. Without a `verifier` it refuses events with 503, and the provider keeps them for later.
+    """The app. While `find_verifier` gives None it refuses events with 503, and the provider keeps them.
 
     `mail_events_inbox` is the folder `inbox/mail_events` of the landing zone.
     """
@@ -89,8 +89,8 @@ def create_app(
 
     @app.post("/events/sendgrid")
     async def receive_events(request: Request) -> Response:
-        if verifier is None:
-            return PlainTextResponse("no verification key is set", 503)
+        if (verifier := find_verifier()) is None:
+            return PlainTextResponse("the verification key is not known", 503)
         try:
             body = await _body(request)
         except _TooLarge:

@@ -81,7 +81,8 @@ def links() -> Links:
 
 @pytest.fixture
 def client(ledger: Ledger, inbox: Path, links: Links, provider: Provider) -> Iterator[httpx.Client]:
-    with Served(create_app(ledger, inbox, links, Verifier(provider.public_key))) as client:
+    verifier = Verifier(provider.public_key)
+    with Served(create_app(ledger, inbox, links, lambda: verifier)) as client:
         yield client
 
 

@@ -87,7 +87,7 @@ def test_when_the_inbox_cannot_be_written_the_provider_keeps_its_events(
 
 
 def test_without_a_key_the_provider_keeps_its_events(serve, ledger, inbox, links, provider) -> None:
-    with serve(create_app(ledger, inbox, links, None)) as client:
+    with serve(create_app(ledger, inbox, links, lambda: None)) as client:
         assert client.post("/events/sendgrid", **provider.signed(BODY)).status_code == 503
 
 
