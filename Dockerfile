@@ -5,11 +5,12 @@ RUN useradd --create-home --uid 50000 airflow
 WORKDIR /opt/kreislauf
 COPY requirements.txt .
 RUN pip install --no-cache-dir --requirement requirements.txt
-COPY --chown=airflow . .
-RUN mkdir -p /opt/kreislauf/var && chown airflow /opt/kreislauf/var
+COPY . .
+# What a new volume is given; and Airflow's own files, which no two containers share.
+RUN install --directory --owner=airflow /opt/kreislauf/var /opt/airflow
 
 USER airflow
-ENV AIRFLOW_HOME=/opt/kreislauf/var/airflow \
+ENV AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/kreislauf/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/kreislauf/plugins \
     PYTHONPATH=/opt/kreislauf/plugins:/opt/kreislauf \

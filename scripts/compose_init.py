@@ -12,9 +12,9 @@ from scripts.local import write_json
 
 
 def main() -> None:
-    home = Path(os.environ["AIRFLOW_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
-    write_json(home / "passwords.json", {"admin": os.environ["AIRFLOW_ADMIN_PASSWORD"]}, 0o600)
+    passwords = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    passwords.parent.mkdir(parents=True, exist_ok=True)
+    write_json(passwords, {"admin": os.environ["AIRFLOW_ADMIN_PASSWORD"]}, 0o600)
     _airflow("db", "migrate")
     for name, slots in POOLS.items():
         _airflow("pools", "set", name, str(slots), "see docs/decisions.md")
