@@ -84,11 +84,6 @@ class AirflowApi:
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         return self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
 
-    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task returned."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self.get(path, deserialize=True)["value"]
-
     def wait(
         self, dag_id: str, run_id: str, progress: Callable[[str, int, int], None], seconds: float = 900
     ) -> list[dict[str, Any]]:

@@ -2,8 +2,7 @@
 
     trigger -> <step>: decide -> send -> <next step>: decide -> send -> account
 
-This is the only file of the package that knows Airflow; the campaign and the clean-up share what
-stands here.
+The campaign and the DAGs that maintain share what stands here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What the ingest DAGs share: a task a stream, and the announcement at the end.
-
-Besides `kreislauf.hooks` and `kreislauf.flow.dag` the only file of the package that knows Airflow.
-"""
+"""What the ingest DAGs share: a task a stream, and the announcement at the end."""
 
 from __future__ import annotations
 
