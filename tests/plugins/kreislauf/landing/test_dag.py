@@ -39,6 +39,6 @@ def test_else_all_tasks_of_a_run_share_its_start(started):
 
 
 def test_the_schedule_can_be_switched_off(monkeypatch):
-    assert cron("0 * * * *").summary == "0 * * * *"
+    assert cron("0 * * * *").expression == "0 * * * *"
     monkeypatch.setenv("KREISLAUF_SCHEDULE", "off")
     assert cron("0 * * * *") is None
