@@ -60,7 +60,7 @@ class Local:
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
 
-    def environment(self, webhook_public_key: str = "") -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """The environment every service is started with: Airflow's settings and the connections."""
         sandbox = self.url("sandbox")
         connections = {
@@ -82,7 +82,6 @@ class Local:
                     "from_name": "Sandbox Shop",
                     "postal_address": "Sandbox Shop, Musterweg 1, 10115 Berlin",
                     "shop_url": f"{sandbox}/shop",
-                    "webhook_public_key": webhook_public_key,
                 },
             },
             "web": {"conn_type": "http", "host": self.url("web"), "password": self.secrets["web"]},

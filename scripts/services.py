@@ -130,14 +130,12 @@ def supervise(home: Path) -> int:
     try:
         _record(local, [])
         prepared = _prepare_airflow(local)
-        sandbox = _spawn(local, "sandbox", sandbox_command(local), local.environment())
-        children["sandbox"] = sandbox
-        _record(local, list(children.values()))
-        key = _webhook_key(local, sandbox)
-        environment = local.environment(key)
+        environment = local.environment()
+        children["sandbox"] = _spawn(local, "sandbox", sandbox_command(local), environment)
         children["web"] = _spawn(
             local, "web", ["-m", "kreislauf.web", "--port", str(local.ports["web"])], environment
         )
+        _record(local, list(children.values()))
         if prepared.wait() != 0:
             print("airflow db migrate failed: read", local.logs / "airflow-migrate.log", flush=True)
             return 1
@@ -195,22 +193,6 @@ def sandbox_command(local: Local) -> list[str]:
         "--mail-key", local.secrets["mail"],
         *json.loads((local.home / "sandbox.json").read_text()),
     ]  # fmt: skip
-
-
-def _webhook_key(local: Local, sandbox: subprocess.Popen[bytes]) -> str:
-    """The public key with which the mail provider signs its events."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and sandbox.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.get(
-                f"{local.url('sandbox')}/mail/v3/user/webhooks/event/settings/signed",
-                headers={"Authorization": f"Bearer {local.secrets['mail']}"},
-                timeout=5,
-            )
-            if answer.is_success:
-                return answer.json()["public_key"]
-        time.sleep(0.2)
-    raise ServiceFailed(f"the sandbox did not start: read {local.logs / 'sandbox.log'}")
 
 
 def _spawn(local: Local, name: str, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen:
