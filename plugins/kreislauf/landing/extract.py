@@ -35,12 +35,15 @@ def extract(
 ) -> Manifest | None:
     """Land what changed in [high-water mark - overlap, as_of), and return the manifest that commits it.
 
+    The window ends earlier where the source's own clock stands earlier.
+
     The high-water mark is the `until` of the stream's newest manifest. If it has already reached
     `as_of`, there is nothing to land and None is returned. `since` reads again from an earlier
     moment; what was landed before stays, and staging takes the newest version of each record.
     Memory does not grow with the amount. Raises SourceError, LandingZoneFull; after any error the
     zone is as it was.
     """
+    as_of = min(as_of, source.now() or as_of)
     last = next(zone.latest(stream.source, stream.name), None)
     window = _window(stream, last, as_of, since)
     if last and source.goes_by_window and last.window.until >= as_of and since is None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ class Api:
         self.connection = connection
         self._headers = headers
         self._client = httpx.Client(timeout=TIMEOUT)
+        self._date: datetime | None = None
         self._retrying = Retrying(
             retry=retry_if_exception_type((Throttled, Unavailable)),
             wait=_wait,
@@ -60,6 +63,10 @@ class Api:
         """
         return self._retrying(self._json_once, method, self.connection.url + path, check, request)
 
+    def now(self) -> datetime | None:
+        """The server's clock at its last answer, to the second (RFC 9110, 6.6.1); None if it did not say."""
+        return self._date
+
     def download(self, url: str, path: Path) -> None:
         """Write the file at `url`, which names its own permission, to `path`: no header of ours is sent."""
         self._retrying(self._download_once, url, path)
@@ -69,6 +76,8 @@ class Api:
             response = self._client.request(method, url, headers=self._headers(), **request)
         except httpx.TransportError as error:
             raise self._no_answer(method, url, error) from error
+        if date := response.headers.get("Date"):
+            self._date = parsedate_to_datetime(date).astimezone(UTC)
         self._judge(response)
         if check:
             check(response)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from kreislauf.connections import Connection
@@ -43,6 +44,10 @@ class HubspotSource:
         self._api = Api(
             connection, lambda: {"Authorization": f"Bearer {connection.secret()}"}, patience, sleep
         )
+
+    def now(self) -> datetime | None:
+        self._api.json("GET", f"/crm/owners/{API_VERSION}", params={"limit": "1"})
+        return self._api.now()
 
     def read(self, stream: Stream, window: Window, last: Manifest | None) -> Iterator[bytes]:
         return (line(record) for record in self._records(stream, window))

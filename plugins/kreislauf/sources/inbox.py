@@ -34,6 +34,9 @@ class Inbox:
         self._taken: list[Any] = []
         self._leftover: list[Any] = []
 
+    def now(self) -> None:
+        """No clock: what is there is read."""
+
     def read(self, stream: Stream, window: Window, last: Manifest | None) -> Iterator[bytes]:
         """The lines of all files not landed yet, byte for byte; empty lines are left out.
 

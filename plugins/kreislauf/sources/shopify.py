@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,11 @@ class ShopifySource:
         self._token: str | None = None
         self._token_ends = 0.0
         self._page_size = FIRST_PAGE
+
+    def now(self) -> datetime | None:
+        """Asked with the token, which a new source has to fetch anyway."""
+        self._token_header()
+        return self._open.now()
 
     def read(self, stream: Stream, window: Window, last: Manifest | None) -> Iterator[bytes]:
         resource = RESOURCES[stream.name]

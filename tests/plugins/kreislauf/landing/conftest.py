@@ -47,11 +47,17 @@ class Given:
 
     api_version = "test"
 
-    def __init__(self, records: Iterable[Any], goes_by_window: bool = True) -> None:
+    def __init__(
+        self, records: Iterable[Any], goes_by_window: bool = True, clock: datetime | None = None
+    ) -> None:
         self.records = records
+        self.clock = clock
         self.goes_by_window = goes_by_window
         self.windows: list[Window] = []
         self.commits = 0
+
+    def now(self) -> datetime | None:
+        return self.clock
 
     def read(self, stream: Stream, window: Window, last: Manifest | None) -> Iterator[bytes]:
         self.windows.append(window)

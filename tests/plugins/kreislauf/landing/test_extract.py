@@ -91,6 +91,16 @@ def test_reading_again_never_leaves_a_gap(zone, things, given, noon):
     assert source.windows[-1].since == noon - things.overlap
 
 
+def test_a_window_ends_where_the_sources_own_clock_stands(zone, things, given, make_thing, noon):
+    """Our clock may be ahead: what changes in between is not there yet and must not be passed over."""
+    first = extract(given([make_thing(1)], clock=noon), things, zone, noon + HOUR)
+    assert first.window.until == noon
+
+    late = given([make_thing(2)], clock=noon + 3 * HOUR)
+    second = extract(late, things, zone, noon + 2 * HOUR)
+    assert (second.window.since, second.window.until) == (noon - things.overlap, noon + 2 * HOUR)
+
+
 def test_a_source_that_does_not_go_by_windows_is_always_asked(zone, things, given, make_thing, noon):
     extract(given([], goes_by_window=False), things, zone, noon)
     assert extract(given([], goes_by_window=False), things, zone, noon) is None
