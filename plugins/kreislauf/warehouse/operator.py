@@ -93,9 +93,9 @@ class AuditTables(BaseOperator):
 
         engine = hooks.warehouse()
         build = engine.build(context["ti"].xcom_pull(task_ids="begin")["build_id"])
-        self.docs = f"{build.build_id}/{self.audit}/index.html"
+        self.docs = f"{build.build_id}/{self.audit}.html"
         try:
-            report = audit(engine, build, self.models, docs_folder(build.build_id) / self.audit)
+            report = audit(engine, build, self.models, docs_folder(build.build_id) / f"{self.audit}.html")
         except AuditFailed as error:
             engine.block(build, error.headline)
             # The rows will not have changed at the next try.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from kreislauf.connections import Connection
 from kreislauf.quality import audit as audits
@@ -75,12 +76,10 @@ GOOD = [("c1", "a@example.org", "de"), ("c2", None, "en")]
 
 
 def test_a_good_build_passes_and_is_documented(engine, models, tmp_path):
-    report = audit(engine, build(engine, GOOD, ["c1"]), models, tmp_path / "docs" / "core")
+    report = audit(engine, build(engine, GOOD, ["c1"]), models, tmp_path / "docs" / "core.html")
 
     assert report.rules >= 10 and report.warnings == []
-    assert (tmp_path / "docs" / "core" / "index.html").is_file()
-    pages = "".join(page.read_text() for page in (tmp_path / "docs" / "core" / "validations").rglob("*.html"))
-    assert "core.contacts: contact_id is unique" in pages
+    assert "contact_id is unique" in (tmp_path / "docs" / "core.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -113,15 +112,30 @@ def test_a_broken_rule_names_table_rule_count_and_keys(
 ):
     found = build(engine, contacts, segment, fresh)
     with pytest.raises(AuditFailed) as caught:
-        audit(engine, found, models, tmp_path / "docs" / "core")
+        audit(engine, found, models, tmp_path / "docs" / "core.html")
     assert expected in str(caught.value) and found.build_id in str(caught.value)
-    assert (tmp_path / "docs" / "core" / "index.html").is_file()
+    assert "✗" in (tmp_path / "docs" / "core.html").read_text()
+
+
+def test_the_page_shows_what_is_broken_first_and_needs_nothing_from_elsewhere(engine, models, tmp_path):
+    page = tmp_path / "docs" / "core.html"
+    with pytest.raises(AuditFailed):
+        audit(engine, build(engine, GOOD, ["<b>c9</b>"]), models, page)
+    found = BeautifulSoup(page.read_text(), "html.parser")
+
+    assert [f.name for f in page.parent.iterdir()] == ["core.html"] and page.stat().st_size < 50_000
+    assert not found.select("script, link, img, iframe, [src], [onclick]")
+    assert not [a["href"] for a in found.select("[href]") if not a["href"].startswith("#")]
+    sections = [heading.get_text(strip=True) for heading in found.select("h5")]
+    assert sections[:2] == ["Overview", "segments.champions"] and "core.contacts" in sections
+    [broken] = [row.get_text(" ", strip=True) for row in found.select("tbody tr:has(.fa-times)")]
+    assert broken == "contact_id is in core.contacts — for example <b>c9</b> 1"
 
 
 def test_addresses_are_not_shown(engine, models, tmp_path):
     twice = ("someone@example.org", None, "de")
     with pytest.raises(AuditFailed) as caught:
-        audit(engine, build(engine, [twice, twice]), models, tmp_path / "docs" / "core")
+        audit(engine, build(engine, [twice, twice]), models, tmp_path / "docs" / "core.html")
     assert "example.org" not in str(caught.value)
     pages = [page.read_text() for page in (tmp_path / "docs").rglob("*.html")]
     assert not any("example.org" in page for page in pages)
@@ -132,7 +146,7 @@ def test_a_table_that_collapsed_is_an_error_but_not_when_looking_into_the_past(e
     small = [(f"c{i}", None, "de") for i in range(99)]
 
     with pytest.raises(AuditFailed, match="a fall from 200 rows in the published build to 99"):
-        audit(engine, build(engine, small), models, tmp_path / "docs" / "core")
+        audit(engine, build(engine, small), models, tmp_path / "docs" / "core.html")
 
     past = AS_OF - timedelta(days=1)
-    audit(engine, build(engine, small, as_of=past), models, tmp_path / "docs" / "past")
+    audit(engine, build(engine, small, as_of=past), models, tmp_path / "docs" / "past.html")
