@@ -69,7 +69,7 @@ def test_a_build_is_published(run_dag, circuit):
     assert done["results"]["begin"] == {"build_id": published.build_id, "as_of": AS_OF}
     assert done["results"]["core.contacts"] == published.tables["core.contacts"] == 1
     for audit in ("staging", "core", "marts"):
-        assert (circuit.home / "data_docs" / published.build_id / audit / "index.html").is_file()
+        assert (circuit.home / "data_docs" / published.build_id / f"{audit}.html").is_file()
 
 
 def test_a_failed_audit_blocks_and_is_not_tried_again(dag, circuit):
@@ -93,7 +93,7 @@ def test_a_failed_audit_blocks_and_is_not_tried_again(dag, circuit):
     assert "segments.subscribers: contact_id is unique" in engine.blocked()
     assert engine.published().build_id == good.build_id
     (link,) = audit.operator_extra_links
-    assert link.get_link(audit, ti_key=None) == f"/kreislauf/data_docs/{build.build_id}/marts/index.html"
+    assert link.get_link(audit, ti_key=None) == f"/kreislauf/data_docs/{build.build_id}/marts.html"
 
 
 def pulled(begun: dict[str, str]) -> SimpleNamespace:
