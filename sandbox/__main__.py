@@ -70,7 +70,9 @@ def main() -> None:
     site_inbox = Path(given.site_inbox) if given.site_inbox else None
     setting = clock.Setting(given.seed, given.start, given.contacts, given.days, given.retail)
     clock.begin(store, setting, site_inbox)
-    config = uvicorn.Config(create_app(store, options), log_level="warning", access_log=False, ws="none")
+    config = uvicorn.Config(
+        create_app(store, options), log_level="warning", access_log=False, ws="none", date_header=False
+    )
     Server(config, {"url": url, "port": port, **options.credentials()}).run(sockets=[listener])
 
 

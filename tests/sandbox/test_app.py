@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -109,3 +110,8 @@ def test_a_live_world_follows_the_real_clock(small):
         while (now := parse(sandbox.world["now"])) < datetime.now(UTC) - timedelta(minutes=1):
             assert time.monotonic() < deadline, f"it is still {now} there"
             time.sleep(0.1)
+
+
+def test_answers_are_dated_by_the_worlds_clock(sandbox):
+    (date,) = httpx.get(f"{sandbox.url}/world").headers.get_list("date")
+    assert parsedate_to_datetime(date) == datetime.fromisoformat(sandbox.world["now"])
