@@ -121,7 +121,6 @@ class Local:
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
             "KREISLAUF_HOME": str(self.home),
             "KREISLAUF_LANDING": f"file://{self.landing}",
-            "KREISLAUF_SCHEDULE": "off",
             "GX_ANALYTICS_ENABLED": "False",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",

@@ -26,17 +26,17 @@ Records that do not fit lie in `quarantine.parquet` beside the run's manifest, w
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, chain
+from airflow.sdk import DAG, CronTriggerTimetable, chain
 
 from kreislauf.assets import RAW_CRM
-from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, cron, pull
+from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, pull
 from kreislauf.sources import streams
 
 with DAG(
     "ingest_crm",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
-    schedule=cron("30 1 * * *"),
+    schedule=CronTriggerTimetable("30 1 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    CronTriggerTimetable,
-    ExceptionRetryPolicy,
-    Param,
-    RetryAction,
-    RetryRule,
-    task,
-)
+from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
 
 from kreislauf.landing.manifest import iso
 from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavailable
@@ -49,16 +40,6 @@ PARAMS = {
         description="Also read again what changed since this moment. Empty: since the last run.",
     ),
 }
-
-
-def cron(expression: str) -> CronTriggerTimetable | None:
-    """The timetable of a cron expression in UTC; none where `KREISLAUF_SCHEDULE` is `off`.
-
-    `make run` switches it off: it turns the circuit as of moments of its own, and a run as of now in
-    between would move the high-water mark past what its people have yet to do.
-    """
-    is_off = os.environ.get("KREISLAUF_SCHEDULE") == "off"
-    return None if is_off else CronTriggerTimetable(expression, timezone="UTC")
 
 
 def pull(stream: Stream, pool: str = "default_pool") -> Any:

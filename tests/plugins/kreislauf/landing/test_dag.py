@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import RetryAction
 
-from kreislauf.landing.dag import RETRIES, as_of, cron
+from kreislauf.landing.dag import RETRIES, as_of
 from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavailable
 
 
@@ -36,9 +36,3 @@ def test_else_all_tasks_of_a_run_share_its_start(started):
     after = datetime(2026, 11, 22, 10, tzinfo=UTC)
     run = SimpleNamespace(start_date=started, run_after=after)
     assert as_of({"params": {"as_of": None}, "dag_run": run}) == after
-
-
-def test_the_schedule_can_be_switched_off(monkeypatch):
-    assert cron("0 * * * *").expression == "0 * * * *"
-    monkeypatch.setenv("KREISLAUF_SCHEDULE", "off")
-    assert cron("0 * * * *") is None
