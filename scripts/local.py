@@ -45,6 +45,13 @@ class Local:
             write_json(ports_file, ports)
         return cls(home, ports, json.loads(secrets_file.read_text()))
 
+    def on_free_ports(self) -> Local:
+        """The same with other ports where another program has taken ours. Call it when nothing runs."""
+        ports = _free_ports(self.ports)
+        if ports != self.ports:
+            write_json(self.home / "ports.json", ports)
+        return Local(self.home, ports, self.secrets)
+
     @property
     def landing(self) -> Path:
         return self.home / "landing"
@@ -147,6 +154,8 @@ def _free_ports(wished: dict[str, int]) -> dict[str, int]:
         for service, port in wished.items():
             listener = socket.socket()
             held.append(listener)
+            # As servers do: a port whose last connections still linger is free.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
             except OSError:

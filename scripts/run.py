@@ -41,9 +41,11 @@ PLUS = ["--shop-rate", "1000", "--shop-bucket", "20000"]
 def main() -> int:
     arguments = _arguments()
     local = Local.at(arguments.home.resolve())
-    os.environ.update(local.environment())
     clock = Clock()
     with _alone(local.home, clock):
+        services.stop_leftovers(local)
+        local = local.on_free_ports()
+        os.environ.update(local.environment())
         try:
             plan = _plan(local.home, arguments.world, arguments.contacts)
             clock.say(f"starting the sandbox, the web app and Airflow (logs in {local.logs})")

@@ -54,11 +54,10 @@ class Services:
 
 
 def start(local: Local, sandbox_options: list[str]) -> Services:
-    """Start all services and wait until each answers.
+    """Start all services and wait until each answers. Nothing of the installation may be running.
 
     Raises ServiceFailed with the name of the service and its log.
     """
-    stop_leftovers(local)
     local.logs.mkdir(parents=True, exist_ok=True)
     write_json(local.home / "sandbox.json", sandbox_options)
     supervisor = subprocess.Popen(
