@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,7 +46,7 @@ class SendResult:
 
     def counts(self) -> dict[str, Any]:
         """As plain data, for a task's return value."""
-        return asdict(self)
+        return {**vars(self), "messages": dict(self.messages), "skipped": dict(self.skipped)}
 
 
 def send(

@@ -36,9 +36,9 @@ _PERSONALIZATION = re.compile(r"personalizations\.(\d+)")
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+")
 
 _REFUSALS = {
-    401: "SendGrid does not accept the API key (401); check the password of the connection",
+    401: "SendGrid does not accept the API key (401); check the password of the connection 'sendgrid'",
     403: "SendGrid forbids sending (403); check the key's right to send mail and that the sender is verified",
-    404: "SendGrid does not know the address asked (404); check the host of the connection",
+    404: "SendGrid does not know the address asked (404); check the host of the connection 'sendgrid'",
     413: "SendGrid finds the request too large (413); make the template or the batch smaller",
 }
 
@@ -139,7 +139,10 @@ def _no_answer(error: Exception) -> Answer:
     cause = error.reason if isinstance(error, URLError) else error
     text = f"{type(cause).__name__} while talking to SendGrid"
     if isinstance(cause, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError):
-        return Answer(Kind.REFUSED, error=f"SendGrid cannot be reached ({text}); check the connection's host")
+        return Answer(
+            Kind.REFUSED,
+            error=f"SendGrid cannot be reached ({text}); check the host of the connection 'sendgrid'",
+        )
     return Answer(Kind.IN_DOUBT, error=text)
 
 

@@ -7,6 +7,7 @@ Messages name the connection and the address; requests of this package hold no p
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from tenacity import (
 
 from kreislauf.connections import Connection
 from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavailable
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 300.0
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -53,6 +56,7 @@ class Api:
             wait=_wait,
             stop=stop_before_delay(patience),
             sleep=sleep,
+            before_sleep=_tell,
             reraise=True,
         )
 
@@ -116,7 +120,10 @@ class Api:
         raise BadAnswer(f"{where}: HTTP {status}{detail}; check the host of the connection, or the request")
 
     def _no_answer(self, method: str, url: str, error: httpx.TransportError) -> Unavailable:
-        return Unavailable(f"{self._where(method, url)}: no complete answer ({type(error).__name__})")
+        return Unavailable(
+            f"{self._where(method, url)}: no complete answer ({type(error).__name__}); "
+            "is it up, and is the host of the connection right?"
+        )
 
     def _where(self, method: str, url: str) -> str:
         # Without the query: a signed URL carries its permission there.
@@ -130,6 +137,12 @@ def _wait(state: RetryCallState) -> float:
     if named is None:
         return _GROWING(state)
     return named * (1 + random.random() / 4)  # ruff: ignore[suspicious-non-cryptographic-random-usage]
+
+
+def _tell(state: RetryCallState) -> None:
+    """Say in the log what is waited for: a task that waits for minutes looks dead otherwise."""
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("%s; trying again in %.0f s", error, state.upcoming_sleep)
 
 
 def _named_wait(response: httpx.Response) -> float | None:

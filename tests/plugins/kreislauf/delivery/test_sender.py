@@ -68,6 +68,15 @@ def _rows(ledger: Ledger, table: Any) -> list[Any]:
         return opened.execute(select(table)).all()
 
 
+def test_counts_are_plain_data(ledger: Ledger, provider, send_all) -> None:
+    plan_people(ledger, ["ada", "bob"])
+    counts = send_all().counts()
+    assert counts == {
+        "batches": 1, "messages": {"accepted": 2}, "skipped": {}, "swept": 0, "is_paused": False
+    }  # fmt: skip
+    assert type(counts["messages"]) is dict
+
+
 def test_what_the_provider_gets(ledger: Ledger, provider, send_all, links: Links) -> None:
     options = {"flow": "flow_cart", "step": "reminder", "template": "abandoned_cart/reminder"}
     plan_people(ledger, ["ada"], language="de", item_count=1, merge=CART, **options)

@@ -33,11 +33,15 @@ def test_an_answer(api, serve):
     assert server.requests[0][2]["Authorization"] == "Bearer hunter2"
 
 
-def test_errors_of_the_source_are_tried_again_with_growing_waits(api, serve, waits):
+def test_errors_of_the_source_are_tried_again_with_growing_waits(api, serve, waits, caplog):
     server = serve((503, {}, b""), (500, {}, b""), (502, {}, b""), OK)
     assert api(server.url).json("GET", "/") == {"a": 1}
     assert len(waits) == 3
     assert waits == sorted(waits)
+    assert [record.getMessage().partition(": ")[2][:8] for record in caplog.records] == [
+        "HTTP 503", "HTTP 500", "HTTP 502"
+    ]  # fmt: skip
+    assert "trying again in" in caplog.text
 
 
 @pytest.mark.parametrize(
