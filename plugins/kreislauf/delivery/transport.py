@@ -163,8 +163,8 @@ def refuse_to_leave(host: str) -> None:
 
 
 def is_local(name: str) -> bool:
-    """Whether a host's name is this machine or a name without a dot."""
+    """Whether a host's name is this machine (RFC 6761: `localhost` and what is below it) or has no dot."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return bool(name) and "." not in name
+        return bool(name) and ("." not in name or name.endswith(".localhost"))

@@ -139,13 +139,14 @@ def _judge(
 ) -> dict[str, bool]:
     """Great Expectations' verdict on each check, by its title; its page of them is written to `docs`."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    # Before the import, which tells hundreds of lines.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     import pandas
     from great_expectations.expectations import ExpectColumnMaxToBeBetween
 
     from kreislauf.quality.docs import write
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     frame = pandas.DataFrame({title: [count] for title, count in counts.items()})
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
