@@ -31,12 +31,12 @@ down: $(READY) ## stop what `make up` left running
 test: $(READY) ## the whole test suite
 	@$(RUN) pytest
 
-check: $(READY) ## ruff, sqlfluff and the conventions of this repository, in seconds
+check: $(READY) ## ruff, sqlfluff, templates and the conventions of this repository, in seconds
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) scripts.sql --check
 	@$(RUN) sqlfluff lint --processes 2 --disable-progress-bar include/sql
-	@$(RUN) pytest -q tests/rules
+	@$(RUN) pytest -q tests/rules tests/templates
 
 bench: $(READY) ## time ingest, build, planning and sending beside their floors (SIZE=100000)
 	@$(RUN) scripts.bench $(SIZE)

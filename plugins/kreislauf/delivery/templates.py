@@ -15,6 +15,7 @@ import hashlib
 import html
 import re
 import secrets
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,6 +35,7 @@ from kreislauf.delivery.fields import (
     substitutions,
 )
 from kreislauf.delivery.lint import Finding, check
+from kreislauf.delivery.mjml import MjmlError, compile_mjml
 from kreislauf.delivery.slots import Link, add_slots
 from kreislauf.delivery.transport import From
 
@@ -61,6 +63,11 @@ class Template:
     preheader: str
     sample: Mapping[str, Any]
     body: str
+    header_lines: int
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.{self.language}.mjml"
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,9 @@ class Templates:
             wrong = f"lacks {missing[0]!r}" if missing else f"has an unknown entry {unknown[0]!r}"
             raise TemplateError(f"{name}.{language}.mjml: its header {wrong}")
         sample = header.get("sample") or {}
-        return Template(name, language, header["subject"], header["preheader"], sample, found[2])
+        return Template(
+            name, language, header["subject"], header["preheader"], sample, found[2], found[1].count("\n") + 3
+        )
 
     def render(
         self, name: str, language: str, item_count: int, sender: From, web_url: str, flow: str, step: str
@@ -178,7 +187,10 @@ class Templates:
         subject = _as_text(" ".join(self._jinja(template, template.subject, context).split()))
         context["preheader"] = self._jinja(template, template.preheader, context)
         mjml = self._jinja(template, template.body, context)
-        page, links = add_slots(_compile_mjml(template, mjml), flow, step)
+        try:
+            page, links = add_slots(compile_mjml(mjml), flow, step)
+        except MjmlError as error:
+            raise TemplateError(f"{template.file}: {error}") from error
         text = _text(page)
         placed: dict[str, str] = {}
         for place, field_name in sorted(set(TAG.findall(subject + page + text))):
@@ -195,8 +207,9 @@ class Templates:
             return Markup(found)  # ruff: ignore[unsafe-markup-use] rendered with escaping on
         except jinja2.TemplateError as error:
             known = ", ".join(sorted(context))
-            where = f"{template.name}.{template.language}.mjml"
-            raise TemplateError(f"{where}: {error.message} (it may use: {known})") from error
+            raise TemplateError(
+                f"{_place(template, source, error)}: {error.message} (it may use: {known})"
+            ) from error
 
     @cached_property
     def _environment(self) -> Any:
@@ -238,15 +251,17 @@ def _context(template: Template, item_count: int, sender: From, used: dict[str, 
     return context
 
 
-def _compile_mjml(template: Template, source: str) -> str:
-    from mjml import mjml_to_html
-
-    try:
-        result = mjml_to_html(source)
-    except Exception as error:  # the compiler raises whatever it stumbles over
-        where = f"{template.name}.{template.language}.mjml"
-        raise TemplateError(f"{where} is not MJML: {type(error).__name__}: {error}") from error
-    return result.html
+def _place(template: Template, source: str, error: Exception) -> str:
+    """File and line of a mistake: in the template itself, or in a layout it uses."""
+    file, line = None, getattr(error, "lineno", None)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == "<template>" or frame.filename.endswith(".mjml"):
+            file, line = frame.filename, frame.lineno
+    if file and file.endswith(".mjml"):
+        return f"{Path(file).name}:{line}, used by {template.file}"
+    if line is None or source != template.body:
+        return template.file
+    return f"{template.file}:{line + template.header_lines}"
 
 
 def _text(source: str) -> str:

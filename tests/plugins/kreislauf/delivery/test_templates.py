@@ -80,7 +80,8 @@ def test_values_beyond_the_providers_limit_are_refused_for_that_person(write, se
     [
         (BODY.replace("{{ unsubscribe_url }}", "https://x.example/"), "no unsubscribe link"),
         (BODY.replace("{{ sender.postal_address }}", ""), "postal address"),
-        (BODY.replace("mj-button", "mj-text"), "no button"),
+        (BODY.replace('<mj-button href="https://x.example/">', "<mj-text>").replace("mj-button", "mj-text"),
+         "no button"),
         (BODY.replace("https://x.example/", "http://x.example/"), "is http, not https"),
         (BODY.replace("https://x.example/", "#"), "leads nowhere"),
         (BODY.replace("https://x.example/", "{{ voucher_code }}"), "ends with url"),
@@ -88,10 +89,15 @@ def test_values_beyond_the_providers_limit_are_refused_for_that_person(write, se
         (BODY.replace("some more words", "%%NAME%%"), "leftover"),
         (BODY.replace("<mj-text>", f"{PICTURE_LINK}<mj-text>"), "empty alt"),
         (BODY.replace("some more words", "word " * 25_000), "102 KiB"),
-        (BODY.replace("<mj-section>", "<mj-section><mj-nonsense />"), "is not MJML"),
-        (BODY.replace("{{ greeting }}", "{{ nickname }}"), "'nickname' is undefined .*voucher_code"),
+        (BODY.replace("mj-button", "mj-buton"), "no element mj-buton; did you mean mj-button"),
+        (BODY.replace(" href=", " herf="), "mj-button has no attribute herf; did you mean href"),
+        (BODY.replace("</mj-section>", ""), "<mj-section> is not closed, at: <mjml>"),
+        (BODY.replace("</mj-column>", "</b></mj-column>"), "</b> closes nothing that is open"),
+        (BODY.replace("</mj-column>", "Bye</mj-column>"), "'Bye' stands outside of mj-text"),
+        (BODY.replace("{{ greeting }}", "\n{{ nickname }}"),
+         r"step\.en\.mjml:8: 'nickname' is undefined .*voucher_code"),
         (BODY.replace("{{ greeting }}", "{% if first_name %}x{% endif %}"), "cannot branch"),
-        (BODY.replace("{{ greeting }}", "{{ greeting"), r"step\.en\.mjml"),
+        (BODY.replace("{{ greeting }}", "\n{{ greeting"), r"step\.en\.mjml:8: "),
     ],
 )  # fmt: skip
 def test_a_bad_template_is_refused_with_the_reason(write, sender: From, body: str, message: str) -> None:
@@ -111,6 +117,13 @@ def test_a_bad_template_is_refused_with_the_reason(write, sender: From, body: st
 def test_a_bad_header_is_named(write, sender: From, header: str, message: str) -> None:
     with pytest.raises(TemplateError, match=message):
         _render(write(header=header), sender)
+
+
+def test_a_mistake_in_the_layout_is_found_there(write, sender: From, tmp_path: Path) -> None:
+    templates = write('{% extends "_layout.mjml" %}')
+    (tmp_path / "_layout.mjml").write_text("<mjml>\n{{ nickname }}</mjml>")
+    with pytest.raises(TemplateError, match=r"^_layout\.mjml:2, used by flow/step\.en\.mjml: 'nickname'"):
+        _render(templates, sender)
 
 
 def test_a_missing_template_lists_those_that_exist(write) -> None:
