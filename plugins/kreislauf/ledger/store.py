@@ -180,5 +180,4 @@ def _postgres_engine(connection: Address) -> Engine:
         database=connection.schema,
     )
     timeout = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
-    return create_engine(
-        url, pool_pre_ping=True, hide_parameters=True, connect_args={"options": timeout})
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"options": timeout})
