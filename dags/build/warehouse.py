@@ -13,8 +13,8 @@ stands failed.
 - *`begin` is red*: a SQL file is malformed or reads what is not there; its log names file and line.
 - *A table is red*: its log names the error, its "Rendered Templates" show the statement. Mend the SQL file
   (`make sql file=segments/lapsed_buyers` tries it) and clear the task.
-- *An audit is red*: its log names table, rule, count and sample keys; "Data Docs" show every rule. Mend the
-  data or the rule (`plugins/kreislauf/quality/expectations/`) and trigger the DAG again.
+- *An audit is red*: its log names table, rule, count and sample keys; "Data Docs" (tab Details) show every
+  rule. Mend the data or the rule (`plugins/kreislauf/quality/expectations/`) and trigger the DAG again.
 
 **To run it again** trigger it. With the same `as_of` and the same extractions it gives the same tables.
 """

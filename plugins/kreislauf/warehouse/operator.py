@@ -64,12 +64,16 @@ class BuildTable(BaseOperator):
         self.sql = self.model.compile(hooks.warehouse().dialect, as_of)
 
     def execute(self, context: Context) -> int:
-        """Rows written."""
+        """Rows written. Raises WarehouseError, which names the file."""
         from kreislauf import hooks
+        from kreislauf.warehouse.engines import WarehouseError
 
         engine = hooks.warehouse()
         build = engine.build(context["ti"].xcom_pull(task_ids="begin")["build_id"])
-        rows = engine.create_table(build, self.model.name, self.sql)
+        try:
+            rows = engine.create_table(build, self.model.name, self.sql)
+        except WarehouseError as error:
+            raise WarehouseError(f"{self.model.path}: {error}") from None
         self.log.info("%s: %s rows", self.model.name, rows)
         return rows
 
@@ -99,7 +103,7 @@ class AuditTables(BaseOperator):
         except AuditFailed as error:
             engine.block(build, error.headline)
             # The rows will not have changed at the next try.
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(str(error)) from None
         for warning in report.warnings:
             self.log.warning("%s", warning)
         return {"rules": report.rules, "warnings": len(report.warnings)}
