@@ -29,7 +29,7 @@ down: $(READY) ## stop what `make up` left running
 	@$(RUN) scripts.down
 
 test: $(READY) ## the whole test suite
-	@$(RUN) pytest
+	@$(RUN) pytest --numprocesses auto --dist loadfile
 
 check: $(READY) ## ruff, sqlfluff, templates and the conventions of this repository, in seconds
 	@$(RUN) ruff check .
