@@ -63,7 +63,7 @@ with DAG(
         """Clean up, or take an earlier run back."""
         return "undo" if context["params"]["undo_run"] else "find"
 
-    @task(multiple_outputs=False)
+    @task(multiple_outputs=False, retries=0)
     def undo(**context: Any) -> dict[str, int]:
         """Lift what the run named in the form has suppressed."""
         from kreislauf import hooks
