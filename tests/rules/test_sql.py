@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from kreislauf.quality.checks import checks_for, load_expectations
 from kreislauf.warehouse.lint import lint_all
+from kreislauf.warehouse.models import load_models
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SQL = REPOSITORY / "include" / "sql"
@@ -31,3 +34,10 @@ def test_has_a_test(path):
 def test_every_test_has_a_model():
     tests = sorted((REPOSITORY / "tests" / "sql").rglob("*.yaml"))
     assert [t for t in tests if not (SQL / t.parent.name / f"{t.stem}.sql").is_file()] == []
+
+
+def test_expectations_name_what_there_is():
+    models = load_models(SQL)
+    unknown = set(load_expectations()) - set(models)
+    assert not unknown, f"plugins/kreislauf/quality/expectations/ names tables that do not exist: {unknown}"
+    assert checks_for(models.values(), datetime(2026, 1, 1, tzinfo=UTC))

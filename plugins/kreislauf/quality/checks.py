@@ -83,7 +83,10 @@ def load_expectations(folder: Path = EXPECTATIONS) -> dict[str, list[tuple[Path,
     """Declared checks by table, each with the file it stands in."""
     found: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for path in sorted(folder.glob("*.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise ExpectationError(f"{path} is not YAML: {error}") from None
         for table, entries in content.items():
             if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
                 raise ExpectationError(f"{path}: {table}: a list of checks is wanted, each {{check: …}}")

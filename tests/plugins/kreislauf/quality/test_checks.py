@@ -68,6 +68,17 @@ def test_a_wrong_declaration_names_file_and_table(models, tmp_path, text, messag
     assert "core.yaml: core.contacts" in str(caught.value)
 
 
+def test_what_is_not_yaml_is_named(tmp_path):
+    (tmp_path / "core.yaml").write_text("core.contacts:\n  - {check: range")
+    with pytest.raises(ExpectationError, match=r"core\.yaml is not YAML"):
+        load_expectations(tmp_path)
+
+
+def test_lifted_suppressions_do_not_stop_a_build(models):
+    [rows] = [check for check in checks_for([models["core.suppressions"]], AS_OF) if check.keep is not None]
+    assert rows.severity == "warn"
+
+
 def test_a_declared_share_takes_the_place_of_the_default(models, tmp_path):
     (tmp_path / "core.yaml").write_text("core.orders:\n  - {check: rows, keep: 0.1, severity: warn}")
     found = [
