@@ -34,7 +34,8 @@ class Local:
         secrets_file = home / "secrets.json"
         if not secrets_file.exists():
             names = ("airflow_password", "api_secret", "jwt_secret", "shop", "crm", "mail", "web")
-            values = {name: secrets.token_urlsafe(24) for name in names}
+            # In hex: on a command line a token that begins with a dash would be an option.
+            values = {name: secrets.token_hex(24) for name in names}
             values["fernet"] = Fernet.generate_key().decode()
             write_json(secrets_file, values, mode=0o600)
         ports_file = home / "ports.json"

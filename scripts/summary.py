@@ -64,7 +64,7 @@ def collect(home: Path) -> dict[str, Any]:
 def _reconcile(retail: str, summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The file's own counts beside those of the warehouse."""
     amount = "cast(Quantity as decimal(18, 4)) * cast(UnitPrice as decimal(18, 4))"
-    counts = duckdb.execute(
+    counts = duckdb.connect().execute(
         f"""
         select
             count(distinct CustomerID) as customers,

@@ -99,7 +99,9 @@ def rows() -> Callable[..., list[dict[str, Any]]]:
             paths = [manifest.table_path(table) for manifest in listed if table in manifest.tables]
         if not paths:
             return []
-        found = duckdb.sql("select * from read_parquet(?, hive_partitioning = false)", params=[paths])
+        found = duckdb.connect().sql(
+            "select * from read_parquet(?, hive_partitioning = false)", params=[paths]
+        )
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
     return read

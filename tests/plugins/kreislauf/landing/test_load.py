@@ -215,10 +215,14 @@ def test_every_declared_stream_can_be_loaded(land, rows, stream):
     manifest = land(_smallest(stream), stream=stream)
     assert rows(manifest, "quarantine") == []
     for name, table in stream.tables.items():
-        found = duckdb.sql(
-            "describe select * from read_parquet(?, hive_partitioning = false)",
-            params=[manifest.table_path(name)],
-        ).fetchall()
+        found = (
+            duckdb.connect()
+            .sql(
+                "describe select * from read_parquet(?, hive_partitioning = false)",
+                params=[manifest.table_path(name)],
+            )
+            .fetchall()
+        )
         assert [row[0] for row in found] == arrow_schema(table).names
 
 

@@ -49,7 +49,7 @@ def rows():
         assert (manifest.quarantined, manifest.unknown_fields, manifest.missing_fields) == (0, [], [])
         if table not in manifest.tables:
             return []
-        found = duckdb.sql(
+        found = duckdb.connect().sql(
             "select * from read_parquet(?, hive_partitioning = false)", params=[manifest.table_path(table)]
         )
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

@@ -47,7 +47,7 @@ def test_equal_on_both(postgres, expression, expected):
     sql = f"select {expression} as y from (values (1), (2), (3), (4)) as t(x)"
     if "x" not in expression.split("MEDIAN")[-1] or "MEDIAN" not in expression:
         sql = f"select {expression} as y"
-    assert duckdb.execute(compile_sql(sql, "duckdb")).fetchone()[0] == expected
+    assert duckdb.connect().execute(compile_sql(sql, "duckdb")).fetchone()[0] == expected
     assert postgres.execute(compile_sql(sql, "postgres")).fetchone()[0] == expected
 
 
