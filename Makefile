@@ -13,7 +13,7 @@ help: ## list the targets
 $(READY): requirements.txt
 	@test -n "$(PYTHON)" || { echo "Kreislauf needs Python 3.11, 3.12 or 3.13; none was found on the PATH." >&2; exit 1; }
 	@echo "setting up .venv with $(PYTHON) (once)"
-	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv # one that works may be in use
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt
 	@touch $@
@@ -25,8 +25,8 @@ run: $(READY) ## the circuit, once, in a real Airflow against the sandbox (WORLD
 up: $(READY) ## the same, and leave Airflow's UI and the sandbox's inbox open
 	@$(RUN) scripts.run --stay $(if $(WORLD),--world "$(WORLD)")
 
-down: $(READY) ## stop what `make up` left running
-	@$(RUN) scripts.down
+down: ## stop what `make up` left running
+	@if [ -x .venv/bin/python ]; then $(RUN) scripts.down; else echo "nothing was running"; fi
 
 test: $(READY) ## the whole test suite
 	@$(RUN) pytest --numprocesses auto --dist loadfile
@@ -51,5 +51,5 @@ flow: $(READY) ## a new flow with its trigger, template and test: make flow name
 	@$(RUN) scripts.new flow $(name)
 
 clean: ## remove what runs have left (var/), not the virtual environment
-	@if [ -x .venv/bin/python ]; then $(RUN) scripts.down; fi
+	@$(MAKE) --no-print-directory down
 	@rm -rf var .pytest_cache .ruff_cache .hypothesis
