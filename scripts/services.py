@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -111,11 +112,32 @@ def _wait(
         with contextlib.suppress(httpx.HTTPError, KeyError, ValueError):
             answer = httpx.get(url, timeout=5)
             if answer.is_success and (ready is None or ready(answer)):
+                if not _listens(supervisor.pid, answer.url.port):
+                    raise ServiceFailed(
+                        f"another program answers at {url}, in place of our {service}; "
+                        "run the command again, and it takes another port"
+                    )
                 return
         time.sleep(0.2)
     raise ServiceFailed(
         f"{service} did not answer at {url} within {seconds:.0f} s; read the logs in {local.logs}"
     )
+
+
+def _listens(pid: int, port: int | None) -> bool:
+    """Whether a process or one below it listens at the port: two installations may have chosen the same."""
+    return any(
+        found.status == psutil.CONN_LISTEN and found.laddr.port == port
+        for process in _family(pid)
+        for found in _connections(process)
+    )
+
+
+def _connections(process: psutil.Process) -> list[Any]:
+    try:
+        return process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return []
 
 
 # ------------------------------------------------------------------------------- the supervisor
