@@ -29,7 +29,7 @@ down: ## stop what `make up` left running
 	@if [ -x .venv/bin/python ]; then $(RUN) scripts.down; else echo "nothing was running"; fi
 
 test: $(READY) ## the whole test suite
-	@$(RUN) pytest --numprocesses auto --dist loadfile
+	@$(RUN) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## ruff, sqlfluff, templates and the conventions of this repository, in seconds
 	@$(RUN) ruff check .
