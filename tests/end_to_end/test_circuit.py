@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -81,7 +83,15 @@ def _total(figures: dict, *states: str) -> int:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("circuit")
+    """An empty installation, away from the usual ports: somebody may have one open beside the tests."""
+    home = tmp_path_factory.mktemp("circuit")
+    with contextlib.ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.socket()) for name in ("airflow", "sandbox", "web")}
+        for held in sockets.values():
+            held.bind(("127.0.0.1", 0))
+        ports = {name: held.getsockname()[1] for name, held in sockets.items()}
+    (home / "ports.json").write_text(json.dumps(ports))
+    return home
 
 
 def test_a_killed_run_is_taken_up_and_a_second_run_adds_nothing(home):
