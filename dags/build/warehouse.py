@@ -1,8 +1,8 @@
 """Builds the warehouse beside the published one, audits it, and publishes it with one switch.
 
 **When.** Once both hourly extractions have come in (`raw.shop` and `raw.engagement`; the nightly CRM rides
-along), one build at a time. The build looks from the latest moment its extractions announce, or from the
-Param `as_of`.
+along), one build at a time. The build looks from the moment that both have reached, or from the Param
+`as_of`.
 
 **Touches.** Reads the landing zone. Writes a new build into the warehouse and removes old ones, but never
 one that was replaced less than an hour ago. One task a file of `include/sql/`, joined as the SQL reads.
@@ -82,7 +82,7 @@ with DAG(
     params={
         "as_of": Param(
             None, type=["null", "string"], format="date-time", title="As of",
-            description="Look from this moment (ISO 8601) instead of from the latest extraction.",
+            description="Look from this moment (ISO 8601) instead of from what the extractions have reached.",
         )
     },
 ) as dag:  # fmt: skip

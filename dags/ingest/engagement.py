@@ -35,7 +35,7 @@ with DAG(
     "ingest_engagement",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("10 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("0 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),

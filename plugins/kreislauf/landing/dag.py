@@ -57,9 +57,10 @@ def pull(stream: Stream, pool: str = "default_pool") -> Any:
 
         since = context["params"]["since"]
         again = parse_moment(since) if since else None
-        manifest = extract(hooks.source(stream), stream, hooks.landing(), as_of(context), again)
+        source, moment = hooks.source(stream), as_of(context)
+        manifest = extract(source, stream, hooks.landing(), moment, again)
         if manifest is None:
-            return {"records": 0}
+            return {"records": 0, "until": iso(min(moment, source.now() or moment))}
         return {
             "records": manifest.rows,
             "rows": {name: table["rows"] for name, table in manifest.tables.items()},
@@ -73,11 +74,12 @@ def pull(stream: Stream, pool: str = "default_pool") -> Any:
 
 
 def announce(asset: Asset) -> Any:
-    """The last task: one asset event a run, with the moment the data reaches to."""
+    """The last task: one asset event a run, with the moment all its streams reach to."""
 
     @task(outlets=[asset])
     def announce(**context: Any) -> str:
-        moment = str(iso(as_of(context)))
+        pulled = context["ti"].xcom_pull(task_ids=sorted(context["task"].upstream_task_ids))
+        moment = min(result["until"] for result in pulled if "until" in result)
         context["outlet_events"][asset].extra = {"as_of": moment}
         return moment
 

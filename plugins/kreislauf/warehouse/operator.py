@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,21 +18,20 @@ if TYPE_CHECKING:
 
 
 def as_of_of_run(context: Context) -> datetime:
-    """The moment a build looks from: the Param `as_of`, else the latest of the assets' events, else
-    the run's start. Aware, UTC.
+    """The moment a build looks from: the Param `as_of`, else the one that all extractions which started it
+    have reached, else the run's start. Aware, UTC.
     """
     chosen = context["params"].get("as_of")
     if chosen:
         moment = datetime.fromisoformat(chosen)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    events = [event for found in _events(context) for event in found]
-    announced = [datetime.fromisoformat(event.extra["as_of"]) for event in events if "as_of" in event.extra]
-    return max(announced, default=context["dag_run"].run_after).astimezone(UTC)
-
-
-def _events(context: Context) -> Iterable[Any]:
     events: Mapping[Any, Any] = context.get("triggering_asset_events") or {}
-    return events.values()
+    reached = [
+        max(datetime.fromisoformat(event.extra["as_of"]) for event in announced)
+        for announced in ([e for e in found if "as_of" in e.extra] for found in events.values())
+        if announced
+    ]
+    return min(reached, default=context["dag_run"].run_after).astimezone(UTC)
 
 
 class BuildTable(BaseOperator):
