@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from kreislauf.delivery.transport import transport_for
 from kreislauf.ledger import batches, events
 from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.ledger.testing import plan_people
+from tests.plugins.kreislauf.delivery.conftest import Script
 
 MESSAGES, BATCH = 2_000, 25
 
@@ -43,6 +45,14 @@ send(Ledger.open(ledger), transport_for(mail), templates, "flow_welcome", "hello
 
 
 def _start(ledger_file: Path, connection: Connection) -> subprocess.Popen[str]:
+    """A sender in a process of its own, ready to send."""
+    started = _launch(ledger_file, connection)
+    assert started.stdout
+    started.stdout.readline()
+    return started
+
+
+def _launch(ledger_file: Path, connection: Connection) -> subprocess.Popen[str]:
     told = [
         {"conn_id": "ledger", "conn_type": "sqlite", "host": str(ledger_file)},
         {
@@ -55,10 +65,7 @@ def _start(ledger_file: Path, connection: Connection) -> subprocess.Popen[str]:
     ]
     command = [sys.executable, "-c", _SENDER, json.dumps(told)]
     plugins = Path(__file__).parents[4] / "plugins"
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(plugins)})
-    assert started.stdout
-    started.stdout.readline()
-    return started
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(plugins)})
 
 
 def _states(ledger: Ledger) -> dict[str, int]:
@@ -81,14 +88,13 @@ def test_killed_again_and_again(
 ) -> None:
     plan_people(ledger, [f"c{n}" for n in range(MESSAGES)], batch_size=BATCH)
     provider.misbehave(seed, before=0.05, after=0.03)
+    answer = provider.script
     dice = random.Random(seed)  # ruff: ignore[suspicious-non-cryptographic-random-usage]
     for _ in range(3):
-        sender = _start(ledger_file, connection)
-        seen = len(provider.requests)
-        _until(lambda seen=seen: len(provider.requests) > seen)
-        time.sleep(dice.uniform(0, 0.4))
-        sender.send_signal(signal.SIGKILL)
-        sender.wait()
+        sender = _launch(ledger_file, connection)
+        provider.script = _killing(sender, len(provider.requests) + dice.randint(1, 20), dice, answer)
+        assert sender.wait(120) == -signal.SIGKILL
+    provider.script = answer
     assert _start(ledger_file, connection).wait(120) == 0
 
     time.sleep(0.3)  # what a killed sender's socket still held arrives now
@@ -112,11 +118,19 @@ def test_killed_again_and_again(
     assert len(provider.accepted) == MESSAGES
 
 
-def _until(is_true: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not is_true():
-        assert time.monotonic() < deadline, "the sender did not send"
-        time.sleep(0.002)
+def _killing(sender: subprocess.Popen[str], at: int, dice: random.Random, answer: Script) -> Script:
+    """Kill the sender within a few milliseconds of its request number `at`: while it waits for the
+    answer, writes it down, claims the next batch, or has asked for that one already."""
+    death = threading.Timer(dice.uniform(0, 0.006), sender.kill)
+
+    def script(request: dict[str, Any], number: int) -> Any:
+        if number == at:
+            death.start()
+        if number > at:
+            death.join()  # it gets no further
+        return answer(request, number)
+
+    return script
 
 
 def _delivered(provider: Any) -> list[dict[str, Any]]:
