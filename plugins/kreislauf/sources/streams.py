@@ -286,9 +286,22 @@ CRM_CONTACTS = Stream(
                 "job_title": prop("jobtitle"),
                 "company_name": prop("company"),
                 "company_id": prop("associatedcompanyid"),
+                "address_line": prop("address", personal=True),
+                "zip": prop("zip", personal=True),
                 "city": prop("city", personal=True),
                 "country": prop("country"),
                 "language": prop("hs_language"),
+                "timezone": prop("hs_timezone"),
+                "date_of_birth": prop("date_of_birth", personal=True),
+                "persona": prop("hs_persona"),
+                "buying_role": prop("hs_buying_role"),
+                "followers": prop("followercount", "BIGINT"),
+                # Not HubSpot's own; a portal without them gives NULL.
+                "bant_budget": prop("bant_budget", "DECIMAL(18,2)"),
+                "bant_authority": prop("bant_authority"),
+                "bant_need": prop("bant_need"),
+                "bant_timeframe": prop("bant_timeframe"),
+                "bant_project": prop("bant_project", "BOOLEAN"),
                 "lifecycle_stage": prop("lifecyclestage"),
                 "lead_status": prop("hs_lead_status"),
                 "owner_id": prop("hubspot_owner_id"),
@@ -405,7 +418,7 @@ SITE_EVENTS = Stream(
     "site",
     "events",
     {
-        # type: page_view, product_view, cart_add, search, content_download, form_submit
+        # type: page_view, product_view, cart_add, search, content_download, form_submit, survey
         "site_events": Table(
             {
                 "event_id": key("$.event_id"),
@@ -419,10 +432,23 @@ SITE_EVENTS = Stream(
                 "content_id": text("$.content_id"),
                 "topic": text("$.topic"),
                 "search_query": text("$.query"),
+                "seconds_on_page": whole("$.seconds_on_page"),
+                "referred_by": text("$.referred_by"),
+                "utm_source": text("$.utm_source"),
+                "utm_medium": text("$.utm_medium"),
                 "utm_campaign": text("$.utm_campaign"),
                 "utm_content": text("$.utm_content"),
             }
-        )
+        ),
+        # What was answered in a form or survey.
+        "site_answers": Table(
+            {
+                "event_id": key("$parent.event_id"),
+                "question": key("$.question"),
+                "answer": personal("$.answer"),
+            },
+            explode="$.answers",
+        ),
     },
     sparse=True,
 )
@@ -523,6 +549,42 @@ LEDGER_SUPPRESSIONS = Stream(
     },
 )
 
+# --------------------------------------------------------------------------------------- files
+
+AD_SPEND = Stream(
+    "files",
+    "ad_spend",
+    {
+        "ad_spend": Table(
+            {
+                "day": Column("$.day", "DATE", required=True),
+                "platform": key("$.platform"),
+                "campaign": key("$.campaign"),
+                "currency": key("$.currency"),
+                "amount": Column("$.amount", "DECIMAL(18,2)", required=True),
+                "impressions": whole("$.impressions"),
+                "clicks": whole("$.clicks"),
+            }
+        )
+    },
+)
+
+POSTAL_RETURNS = Stream(
+    "files",
+    "postal_returns",
+    {
+        "postal_returns": Table(
+            {
+                "return_id": key("$.return_id"),
+                "returned_on": Column("$.returned_on", "DATE", required=True),
+                "customer_id": text("$.customer_id"),
+                "email": personal("$.email"),
+                "reason": text("$.reason"),
+            }
+        )
+    },
+)
+
 STREAMS = (
     SHOP_CUSTOMERS,
     SHOP_ORDERS,
@@ -539,6 +601,8 @@ STREAMS = (
     LEDGER_MESSAGES,
     LEDGER_DECISIONS,
     LEDGER_SUPPRESSIONS,
+    AD_SPEND,
+    POSTAL_RETURNS,
 )
 
 LINEAGE_COLUMNS = {"_run": "VARCHAR", "_line": "BIGINT", "_extracted_at": "TIMESTAMP"}
