@@ -1,6 +1,8 @@
--- CRM contacts: the latest version of each, with a clean address, salutation, language and country.
+-- CRM contacts: the latest version of each, with clean address, birthday, salutation and language.
 -- owner: data
 -- grain: crm_contact_id
+{% set iso_day = "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])" %}
+{% set german_day = "^(0[1-9]|[12][0-9]|3[01])[.](0[1-9]|1[0-2])[.][12][0-9]{3}$" %}
 with versions as (
     select
         *,
@@ -37,58 +39,94 @@ latest as (
         and address not like '.%'
         and address not like '%.@%'
         and address not like '%@.%'
-        and address not like '%.' as is_valid
+        and address not like '%.' as is_valid,
+        case
+            when date_of_birth ~ '{{ iso_day }}' then left(date_of_birth, 10)
+            when date_of_birth ~ '{{ german_day }}'
+                then concat_ws(
+                    '-',
+                    right(date_of_birth, 4),
+                    substring(date_of_birth, 4, 2),
+                    left(date_of_birth, 2)
+                )
+        end as birthday
     from versions
     where recency = 1
+),
+
+dated as (
+    select
+        *,
+        cast(right(birthday, 2) as bigint) as birthday_day,
+        -- The 31st of February is no error here, but a day in March; it is left out below.
+        ADD_DAYS(
+            cast(left(birthday, 7) || '-01' as date), cast(right(birthday, 2) as bigint) - 1
+        ) as birthday_date
+    from latest
 )
 
 select
-    latest.crm_contact_id,
-    latest.created_at,
-    latest.updated_at,
-    coalesce(latest.is_archived, false) as is_archived,
-    case when latest.is_valid then latest.address end as email,
-    nullif(latest.address, '') as email_given,
-    coalesce(latest.is_valid, false) as is_email_valid,
-    nullif(trim(latest.first_name), '') as first_name,
-    nullif(trim(latest.last_name), '') as last_name,
+    dated.crm_contact_id,
+    dated.created_at,
+    dated.updated_at,
+    coalesce(dated.is_archived, false) as is_archived,
+    case when dated.is_valid then dated.address end as email,
+    nullif(dated.address, '') as email_given,
+    coalesce(dated.is_valid, false) as is_email_valid,
+    nullif(trim(dated.first_name), '') as first_name,
+    nullif(trim(dated.last_name), '') as last_name,
     -- A wrong salutation is worse than none: only these words are certain.
     case
-        when latest.title_given in ('frau', 'fr.', 'mrs', 'mrs.', 'ms', 'ms.', 'miss') then 'Frau'
-        when latest.title_given in ('herr', 'hr.', 'mr', 'mr.') then 'Herr'
+        when dated.title_given in ('frau', 'fr.', 'mrs', 'mrs.', 'ms', 'ms.', 'miss') then 'Frau'
+        when dated.title_given in ('herr', 'hr.', 'mr', 'mr.') then 'Herr'
     end as salutation,
-    nullif(trim(latest.phone), '') as phone,
-    nullif(trim(latest.job_title), '') as job_title,
-    nullif(trim(latest.company_name), '') as company_name,
-    nullif(latest.company_id, '') as company_id,
-    nullif(trim(latest.city), '') as city,
+    nullif(dated.title_given, '') as salutation_given,
+    nullif(trim(dated.phone), '') as phone,
+    nullif(trim(dated.job_title), '') as job_title,
+    nullif(trim(dated.company_name), '') as company_name,
+    nullif(dated.company_id, '') as company_id,
+    nullif(trim(dated.address_line), '') as address_line,
+    nullif(trim(dated.zip), '') as zip,
+    nullif(trim(dated.city), '') as city,
     case
-        when latest.country_name in ('de', 'germany', 'deutschland') then 'DE'
+        when dated.country_name in ('de', 'germany', 'deutschland') then 'DE'
         -- lower('Ö') is not the same on every engine.
-        when latest.country_name in ('at', 'austria') then 'AT'
-        when latest.country_name like '%sterreich' then 'AT'
-        when latest.country_name in ('ch', 'switzerland', 'schweiz', 'suisse') then 'CH'
-        when latest.country_name in ('li', 'liechtenstein') then 'LI'
-        when latest.country_name in ('gb', 'uk', 'united kingdom', 'great britain') then 'GB'
-        when latest.country_name in ('ie', 'ireland', 'irland') then 'IE'
-        when latest.country_name in ('us', 'usa', 'united states') then 'US'
-        when latest.country_name in ('fr', 'france', 'frankreich') then 'FR'
-        when latest.country_name in ('nl', 'netherlands', 'niederlande') then 'NL'
-        when latest.country_name in ('it', 'italy', 'italien') then 'IT'
-        when latest.country_name in ('es', 'spain', 'spanien') then 'ES'
-        when length(latest.country_name) = 2 then trim(latest.country)
+        when dated.country_name in ('at', 'austria') then 'AT'
+        when dated.country_name like '%sterreich' then 'AT'
+        when dated.country_name in ('ch', 'switzerland', 'schweiz', 'suisse') then 'CH'
+        when dated.country_name in ('li', 'liechtenstein') then 'LI'
+        when dated.country_name in ('gb', 'uk', 'united kingdom', 'great britain') then 'GB'
+        when dated.country_name in ('ie', 'ireland', 'irland') then 'IE'
+        when dated.country_name in ('us', 'usa', 'united states') then 'US'
+        when dated.country_name in ('fr', 'france', 'frankreich') then 'FR'
+        when dated.country_name in ('nl', 'netherlands', 'niederlande') then 'NL'
+        when dated.country_name in ('it', 'italy', 'italien') then 'IT'
+        when dated.country_name in ('es', 'spain', 'spanien') then 'ES'
+        when length(dated.country_name) = 2 then trim(dated.country)
     end as country_code,
     case
-        when lower(latest.language) like 'de%' then 'de'
-        when nullif(trim(latest.language), '') is not null then 'en'
+        when lower(dated.language) like 'de%' then 'de'
+        when nullif(trim(dated.language), '') is not null then 'en'
     end as language,
-    lower(nullif(trim(latest.lifecycle_stage), '')) as lifecycle_stage,
-    lower(nullif(trim(latest.lead_status), '')) as lead_status,
-    nullif(latest.owner_id, '') as owner_id,
-    coalesce(latest.has_opted_out, false) as has_opted_out,
+    nullif(trim(dated.timezone), '') as timezone,
+    case
+        when extract(day from dated.birthday_date) = dated.birthday_day then dated.birthday_date
+    end as date_of_birth,
+    lower(nullif(trim(dated.persona), '')) as persona,
+    lower(nullif(trim(dated.buying_role), '')) as buying_role,
+    dated.followers,
+    dated.bant_budget,
+    lower(nullif(trim(dated.bant_authority), '')) as bant_authority,
+    lower(nullif(trim(dated.bant_need), '')) as bant_need,
+    lower(nullif(trim(dated.bant_timeframe), '')) as bant_timeframe,
+    dated.bant_project,
+    lower(nullif(trim(dated.lifecycle_stage), '')) as lifecycle_stage,
+    lower(nullif(trim(dated.lead_status), '')) as lead_status,
+    nullif(dated.owner_id, '') as owner_id,
+    coalesce(dated.has_opted_out, false) as has_opted_out,
     opt_outs.opted_out_at,
-    nullif(latest.merged_ids, '') as merged_ids,
-    latest._run,
-    latest._line
-from latest
-left join opt_outs on latest.crm_contact_id = opt_outs.crm_contact_id
+    nullif(dated.merged_ids, '') as merged_ids,
+    dated._run,
+    dated._line
+from dated
+left join opt_outs on dated.crm_contact_id = opt_outs.crm_contact_id

@@ -21,6 +21,10 @@ select
     nullif(content_id, '') as content_id,
     nullif(topic, '') as topic,
     nullif(search_query, '') as search_query,
+    seconds_on_page,
+    nullif(replace(referred_by, 'gid://shopify/Customer/', ''), '') as referred_by,
+    lower(nullif(trim(utm_source), '')) as utm_source,
+    lower(nullif(trim(utm_medium), '')) as utm_medium,
     nullif(utm_campaign, '') as utm_campaign,
     nullif(utm_content, '') as utm_content
 from events

@@ -444,6 +444,7 @@ SITE_EVENTS = Stream(
         "site_answers": Table(
             {
                 "event_id": key("$parent.event_id"),
+                "occurred_at": moment("$parent.occurred_at", required=True),
                 "question": key("$.question"),
                 "answer": personal("$.answer"),
             },

@@ -1,0 +1,19 @@
+-- Letters that came back: the latest version of each return.
+-- owner: data
+-- grain: return_id
+with versions as (
+    select
+        *,
+        row_number() over (partition by return_id order by _run desc, _line desc) as recency
+    from raw.postal_returns
+    where cast(returned_on as timestamp) < {{ as_of }}
+)
+
+select
+    return_id,
+    returned_on,
+    nullif(trim(replace(customer_id, 'gid://shopify/Customer/', '')), '') as customer_id,
+    lower(nullif(trim(email), '')) as email,
+    lower(nullif(trim(reason), '')) as reason
+from versions
+where recency = 1
