@@ -66,15 +66,68 @@ CATEGORIES = (
     )),
 )  # fmt: skip
 
-CONTENTS = (
-    ("brewing-guide", "Brewing guide: water, time, temperature", "tea"),
-    ("matcha-at-home", "Matcha at home", "tea"),
-    ("espresso-basics", "Espresso basics", "coffee"),
-    ("office-supply", "Tea and coffee for the office: calculation sheet", "business"),
-    ("hospitality-list", "Price list for hotels and cafés", "business"),
-    ("gift-planner", "Corporate gifts planner", "business"),
-)
-"""Downloads: id, title, topic."""
+
+@dataclass(frozen=True)
+class Content:
+    """Something to read or download. `persona`: whom it is for, None for all."""
+
+    id: str
+    title: str
+    language: str
+    phase: str
+    persona: str | None
+    appeal: str
+    topic: str
+
+
+CONTENTS = tuple(
+    Content(*row)
+    for row in (
+        ("tee-fuer-einsteiger", "Tee für Einsteiger: fünf Sorten, die fast jeder mag",
+         "de", "reach", None, "emotional", "tea"),
+        ("matcha-zuhause", "Matcha zu Hause", "de", "reach", "connoisseur", "emotional", "tea"),
+        ("teepause-im-team", "Die Teepause, auf die sich alle freuen",
+         "de", "reach", "office_manager", "emotional", "business"),
+        ("getraenkekarte-trends", "Was Gäste heute trinken: Zahlen für die Karte",
+         "de", "reach", "hospitality", "rational", "business"),
+        ("matcha-at-home", "Matcha at home", "en", "reach", "connoisseur", "emotional", "tea"),
+        ("coffee-origins", "Where coffee grows: a journey in eight cups",
+         "en", "reach", None, "emotional", "coffee"),
+        ("gift-ideas", "Gifts that do not end up in a drawer",
+         "en", "reach", "gift_giver", "emotional", "gifts"),
+        ("zubereitung-tee", "Zubereitung: Wasser, Zeit, Temperatur",
+         "de", "engage", "connoisseur", "rational", "tea"),
+        ("espresso-grundlagen", "Espresso: die Grundlagen", "de", "engage", None, "rational", "coffee"),
+        ("buero-kalkulation", "Tee und Kaffee im Büro: Kalkulationstabelle",
+         "de", "engage", "office_manager", "rational", "business"),
+        ("brewing-guide", "Brewing guide: water, time, temperature",
+         "en", "engage", "connoisseur", "rational", "tea"),
+        ("espresso-basics", "Espresso basics", "en", "engage", None, "rational", "coffee"),
+        ("office-supply", "Tea and coffee for the office: calculation sheet",
+         "en", "engage", "office_manager", "rational", "business"),
+        ("preisliste-gastronomie", "Preisliste für Hotels und Cafés",
+         "de", "activate", "hospitality", "rational", "business"),
+        ("firmengeschenke-planer", "Planer für Firmengeschenke",
+         "de", "activate", "gift_giver", "rational", "gifts"),
+        ("probierpaket", "Das Probierpaket: so findet man seinen Tee",
+         "de", "activate", None, "emotional", "tea"),
+        ("hospitality-list", "Price list for hotels and cafés",
+         "en", "activate", "hospitality", "rational", "business"),
+        ("gift-planner", "Corporate gifts planner", "en", "activate", "gift_giver", "rational", "gifts"),
+        ("guest-stories", "Three cafés and their guests",
+         "en", "activate", "hospitality", "emotional", "business"),
+        ("rezepte-jahreszeiten", "Tee durch das Jahr: Rezepte",
+         "de", "loyalty", "connoisseur", "emotional", "tea"),
+        ("wasserhaerte", "Wasserhärte: welcher Tee zu welchem Wasser passt",
+         "de", "loyalty", None, "rational", "tea"),
+        ("freunde-einladen", "Tee zu zweit: Freunde einladen", "de", "loyalty", None, "emotional", "tea"),
+        ("seasonal-recipes", "Tea through the year: recipes",
+         "en", "loyalty", "connoisseur", "emotional", "tea"),
+        ("grinder-care", "Looking after a grinder", "en", "loyalty", None, "rational", "coffee"),
+        ("barista-training", "A training plan for the team behind the bar",
+         "en", "loyalty", "hospitality", "rational", "business"),
+    )
+)  # fmt: skip
 
 SEARCHES = (
     "matcha",

@@ -152,10 +152,8 @@ def read(entry: Entry) -> None:
     if person.asleep:
         return
     business = rng.random() < 0.3 + 0.6 * person.warmth
-    content_id, title, topic = rng.choice(
-        [content for content in CONTENTS if (content[2] == "business") == business]
-    )
-    url = site_url(f"/magazine/{content_id}")
+    content = rng.choice([content for content in CONTENTS if (content.topic == "business") == business])
+    url = site_url(f"/magazine/{content.id}")
     at = entry.at
     for _ in range(rng.randint(1, 4)):
         sim.site(
@@ -165,10 +163,10 @@ def read(entry: Entry) -> None:
             site_url(rng.choice(("/business", "/magazine", url.removeprefix(site_url(""))))),
         )
         at += timedelta(seconds=rng.randrange(20, 200))
-    details = {"content_id": content_id, "topic": topic, "email": person.email}
+    details = {"content_id": content.id, "topic": content.topic, "email": person.email}
     sim.site(person, at, "form_submit", url, **details)
     sim.site(person, at + timedelta(seconds=3), "content_download", url, **details)
-    _note(entry, person.crm_id, f"Form submission: {title}")
+    _note(entry, person.crm_id, f"Form submission: {content.title}")
     if rng.random() < 0.25 + 0.6 * person.warmth:
         entry.some_day("read", rng.expovariate(1 / (30 - 22 * person.warmth)))
 

@@ -115,10 +115,10 @@ def fill_cart(entry: Entry, basket: Basket, at: datetime, known: bool) -> dateti
 
 
 def _read_something(entry: Entry, at: datetime, known: bool) -> None:
-    content_id, _, topic = entry.rng.choice([content for content in CONTENTS if content[2] != "business"])
-    url = site_url(f"/magazine/{content_id}")
+    content = entry.rng.choice([content for content in CONTENTS if content.topic != "business"])
+    url = site_url(f"/magazine/{content.id}")
     entry.sim.site(
-        entry.person, at, "content_download", url, known=known, content_id=content_id, topic=topic,
+        entry.person, at, "content_download", url, known=known, content_id=content.id, topic=content.topic,
         email=entry.person.email,
     )  # fmt: skip
 
