@@ -57,7 +57,9 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
     results = folder / "warehouse" / "builds" / build.build_id
     files = _raw_files(_zone(folder).manifests())
     models = load_models(SQL)
-    files |= {name: [str(results / f"{name.replace('.', '/')}.parquet")] for name in models}
+    for name in models:
+        parts = (results / name.replace(".", "/")).glob("*/*.parquet")
+        files[name] = [str(part) for part in sorted(parts)]
     total, tables, rows = Stopwatch(), {}, 0
     draft = folder / "floor.parquet"
     with duckdb.connect(config={"threads": os.cpu_count() or 1}) as database:
@@ -109,10 +111,17 @@ def _show(text: str) -> None:
 
 
 def _is_same(folder: Path, before: Any, build: Any, table: str) -> bool:
-    """Whether a table of the build is the very file of the build before."""
-    place = f"{table.replace('.', '/')}.parquet"
-    one, other = (folder / "warehouse" / "builds" / each.build_id / place for each in (before, build))
-    return one.samefile(other)
+    """Whether a table of the build consists of the very files of the build before."""
+    one, other = (
+        {
+            file.stat().st_ino
+            for file in (folder / "warehouse" / "builds" / each.build_id / table.replace(".", "/")).glob(
+                "*/*"
+            )
+        }
+        for each in (before, build)
+    )
+    return one == other
 
 
 def _raw_files(manifests: list[Manifest]) -> dict[str, list[str]]:

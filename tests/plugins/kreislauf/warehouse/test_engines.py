@@ -174,6 +174,25 @@ def test_an_unchanged_table_is_taken_over(engine, land):
     assert len(engine.query("select * from core.contacts")) == 2
 
 
+def test_a_table_with_the_same_rows_as_before_spares_what_reads_it(parquet_engine, land):
+    names = "select customer_id from core.contacts"
+    for number, run in enumerate(("r1", "r2", "r3")):
+        extra = [land("shop_customers", CUSTOMERS[:1], run="r2b")] if run == "r3" else []
+        # The second time other rows arrive that come to the same; the third time one more.
+        landed = [land("shop_customers", CUSTOMERS[::-1] if number else CUSTOMERS, run=run)]
+        build = build_contacts(parquet_engine, landed + extra)
+        parquet_engine.create_table(build, "segments.all", names)
+        parquet_engine.publish(build)
+        table = parquet_engine._table(build.build_id, "segments.all")
+        found = table["parts"], place(parquet_engine, build)
+        if number == 1:
+            assert found == before
+        if number == 2:
+            assert found[0] != before[0] and found[1] != before[1]
+        before = found
+    assert table["rows"] == 3
+
+
 def test_builds_that_a_reader_may_still_use_are_kept(engine, land):
     builds = [build_contacts(engine, []) for _ in range(3)]
     for build in builds:
@@ -202,6 +221,7 @@ def test_duckdb_spills_what_does_not_fit_into_memory(tmp_path, land):
 def place(engine: Engine, build) -> object:
     """Where the rows of core.contacts physically are."""
     if engine.dialect == "duckdb":
-        return (engine.folder / "builds" / build.build_id / "core" / "contacts.parquet").stat().st_ino
+        [file] = engine._files(build.build_id, "core.contacts")
+        return file.stat().st_ino
     with engine._transaction() as cursor:
         return engine._locations(cursor, build.build_id)["core.contacts"]
