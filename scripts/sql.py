@@ -17,14 +17,16 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "plugins"))
 
 from kreislauf.connections import Connection
-from kreislauf.warehouse.dialect import DIALECTS
-from kreislauf.warehouse.engines import Engine, WarehouseError, engine_for
+from kreislauf.warehouse.dialect import DIALECTS, PORTABLE
+from kreislauf.warehouse.engines import BuildInfo, Engine, WarehouseError, engine_for
 from kreislauf.warehouse.lint import lint, lint_all
-from kreislauf.warehouse.models import ModelError, load_models, render
+from kreislauf.warehouse.models import Model, ModelError, load_models
 from kreislauf.warehouse.schema import Schema
 
 SQL = REPOSITORY / "include" / "sql"
@@ -57,19 +59,28 @@ def show(arguments: argparse.Namespace) -> int:
     as_of = arguments.as_of or (published.as_of if published else datetime.now(UTC))
     dialect = arguments.engine or (engine.dialect if engine else "duckdb")
 
-    print(model.compile(dialect, as_of))
+    print(model.compile(dialect, as_of) if model.is_select else model.path.read_text(encoding="utf-8"))
     findings = lint(model, Schema(models))
     for finding in findings:
         print(f"\n{finding}", file=sys.stderr)
     if engine is None or published is None:
         print("\nNo build has been published yet, so there are no rows to show; `make run` makes one.")
         return 1 if findings else 0
-    text = render(model.path, model.sql, as_of)
+    text = model.rendered(as_of) if model.is_select else _constants(model, engine, published)
     sample = f"select * from ({text}\n) as model limit {ROWS}"
     result = engine.arrow(sample, build_id=published.build_id)
     print(f"\nFirst rows, from build {published.build_id}:")
     print(_table(result.column_names, result.to_pylist()))
     return 1 if findings else 0
+
+
+def _constants(model: Model, engine: Engine, build: BuildInfo) -> str:
+    """What a Python model makes of the published tables, as a portable SELECT."""
+
+    def read(table: str) -> pyarrow.Table:
+        return engine.arrow(f"select * from {table}", build_id=build.build_id)
+
+    return model.statement(PORTABLE, build.as_of, read)
 
 
 def _engine() -> Engine | None:

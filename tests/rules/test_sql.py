@@ -13,7 +13,7 @@ from kreislauf.warehouse.models import load_models
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SQL = REPOSITORY / "include" / "sql"
-FILES = sorted(SQL.rglob("*.sql"))
+FILES = sorted(path for path in SQL.rglob("*") if path.suffix in (".sql", ".py"))
 
 
 def _name(path: Path) -> str:
@@ -33,7 +33,8 @@ def test_has_a_test(path):
 
 def test_every_test_has_a_model():
     tests = sorted((REPOSITORY / "tests" / "sql").rglob("*.yaml"))
-    assert [t for t in tests if not (SQL / t.parent.name / f"{t.stem}.sql").is_file()] == []
+    tested = {path.with_suffix("") for path in FILES}
+    assert [test for test in tests if SQL / test.parent.name / test.stem not in tested] == []
 
 
 def test_expectations_name_what_there_is():

@@ -21,7 +21,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.tokens import TokenType
 
 from kreislauf.warehouse.dialect import FUNCTIONS, PORTABLE, function_call
-from kreislauf.warehouse.models import Model, ModelError, line_of, load_models, render
+from kreislauf.warehouse.models import Model, ModelError, line_of, load_models
 from kreislauf.warehouse.schema import Schema
 
 CONTRACTS: dict[str, tuple[str, ...]] = {
@@ -169,7 +169,7 @@ def _finding(model: Model, node: exp.Expression, message: str) -> Finding:
 def _by_text(model: Model) -> Iterator[tuple[int, str]]:
     from sqlglot.dialects.postgres import Postgres
 
-    for token in Postgres().tokenize(render(model.path, model.sql, Schema.AS_OF)):
+    for token in Postgres().tokenize(model.rendered(Schema.AS_OF)):
         if token.token_type == TokenType.DCOLON:
             yield token.line, "write cast(x as type) instead of x::type"
         if token.token_type == TokenType.STRING and "\\" in token.text:
@@ -308,6 +308,8 @@ def _temporal(tree: exp.Expression) -> Iterator[Message]:
 
 
 def _contract(model: Model) -> Iterator[str]:
+    if not model.is_file:
+        return
     is_items = model.layer == "triggers" and model.name.endswith("_items")
     wanted = ITEMS_CONTRACT if is_items else CONTRACTS.get(model.layer, ())
     missing = [column for column in wanted if column not in model.columns]

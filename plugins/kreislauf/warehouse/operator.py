@@ -35,7 +35,7 @@ def as_of_of_run(context: Context) -> datetime:
 
 
 class BuildTable(BaseOperator):
-    """Writes one table of the build from its SQL file.
+    """Writes one table of the build from its file.
 
     The DAG holds the file's text, so an edit makes a new version of the DAG; "Rendered Templates"
     shows the statement as the engine got it.
@@ -53,11 +53,13 @@ class BuildTable(BaseOperator):
             **kwargs,
         )
         self.model = model
-        self.sql = model.sql
+        self.sql = model.sql if model.is_select else model.path.read_text(encoding="utf-8")
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         from kreislauf import hooks
 
+        if not self.model.is_select:
+            return
         begun = context["ti"].xcom_pull(task_ids="begin")
         as_of = datetime.fromisoformat(begun["as_of"])
         self.sql = self.model.compile(hooks.warehouse().dialect, as_of)
@@ -65,12 +67,13 @@ class BuildTable(BaseOperator):
     def execute(self, context: Context) -> int:
         """Rows written. Raises WarehouseError, which names the file."""
         from kreislauf import hooks
+        from kreislauf.warehouse.build import write_table
         from kreislauf.warehouse.engines import WarehouseError
 
         engine = hooks.warehouse()
         build = engine.build(context["ti"].xcom_pull(task_ids="begin")["build_id"])
         try:
-            rows = engine.create_table(build, self.model.name, self.sql)
+            rows = write_table(engine, build, self.model)
         except WarehouseError as error:
             raise WarehouseError(f"{self.model.path}: {error}") from None
         self.log.info("%s: %s rows", self.model.name, rows)

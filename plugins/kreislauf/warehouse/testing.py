@@ -105,7 +105,8 @@ def run_case(case: Case, model: Model, schema: Schema, backend: Backend) -> None
         _check_columns(f"given {table}", rows, schema[table])
         tables[table] = (schema[table], rows)
     _check_columns("expect", case.expect, schema[model.name])
-    found, rows = backend.run(tables, model.compile(backend.dialect, case.as_of))
+    statement = model.statement(backend.dialect, case.as_of, lambda table: _arrow(*tables[table]))
+    found, rows = backend.run(tables, statement)
     _check_types(model, schema[model.name], found, backend.dialect)
     got = [{column: _plain(value) for column, value in row.items()} for row in rows]
     types = schema[model.name]
@@ -248,6 +249,16 @@ def _check_columns(where: str, rows: list[Row], columns: Columns) -> None:
                 close = difflib.get_close_matches(column, columns, n=3)
                 hint = f"; did you mean {', '.join(close)}?" if close else f"; it has {', '.join(columns)}"
                 raise CaseError(f"{where}, row {position}: there is no column {column}{hint}")
+
+
+def _arrow(columns: Columns, rows: list[Row]) -> pyarrow.Table:
+    """Given rows as a table, as an engine would give them."""
+    with duckdb.connect() as connection:
+        create_table(connection, "given.rows", columns)
+        for row in rows:
+            names, casts = _insert(row, columns, "?")
+            connection.execute(f"insert into given.rows ({names}) values ({casts})", _texts(row))
+        return connection.execute("select * from given.rows").to_arrow_table()
 
 
 def _insert(row: Row, columns: Columns, mark: str) -> tuple[str, str]:
