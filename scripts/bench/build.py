@@ -13,6 +13,7 @@ import duckdb
 from kreislauf.connections import Connection
 from kreislauf.landing.manifest import Manifest
 from kreislauf.landing.zone import LandingZone
+from kreislauf.warehouse.build import write_table
 from kreislauf.warehouse.engines import Engine, engine_for
 from kreislauf.warehouse.models import load_models
 from scripts.bench import raw
@@ -94,7 +95,7 @@ def _build(folder: Path, as_of: Any) -> dict[str, Any]:
     for number, (name, model) in enumerate(models.items(), start=1):
         _show(f"{number} of {len(models)} {name}")
         with Stopwatch() as watch:
-            written = engine.create_table(build, name, model.compile(engine.dialect, as_of))
+            written = write_table(engine, build, model)
         _add(total, watch)
         figures.append({"model": name, "reads": model.depends_on, **watch.result(written)})
     with total:

@@ -267,7 +267,10 @@ TABLES = {
             case when event_type = 'content_download' then 'guide-' || draw(i, 'seen', 20) end as content_id,
             case when event_type in ('content_download', 'form_submit')
                 then pick(i, 'topic', ['kitchen', 'office', 'newsletter']) end as topic,
-            case when i % 10 = 0 then 'flow_welcome' end as utm_campaign,
+            case when event_type <> 'search' then 5 + draw(i, 'stayed', 300) end as seconds_on_page,
+            pick(i, 'from', ['google', 'meta', 'newsletter', null, null]) as utm_source,
+            pick(i, 'from', ['cpc', 'social', 'email', null, null]) as utm_medium,
+            case when i % 10 = 0 then 'flow_welcome' when i % 10 = 1 then 'brand_search' end as utm_campaign,
             i - first() + 1 as _line
         from (
             select
@@ -279,6 +282,22 @@ TABLES = {
                 end as person
             from range(first(), first() + site()) as t(i)
         )
+    """,
+    # Every twentieth event is a form or a survey with two answers.
+    "site_answers": """
+        select
+            'site-' || i as event_id,
+            ago(i, 'visit', 180) as occurred_at,
+            pick(i, place, ['satisfaction', 'interest', 'timeframe', 'role']) as question,
+            case question
+                when 'satisfaction' then cast(1 + draw(i, 'pleased', 10) as varchar)
+                when 'interest' then pick(i, 'likes', ['tea', 'coffee', 'gifts', 'business'])
+                when 'timeframe' then pick(i, 'when', ['now', 'quarter', 'later'])
+                else pick(i, 'role', ['decides', 'recommends', 'uses'])
+            end as answer,
+            i - first() + 1 as _line,
+            place as _child
+        from range(first(), first() + site(), 20) as t(i), range(1, 3) as p(place)
     """,
     # Each message was processed and delivered (one in fifty bounced); half of them led to something.
     "mail_events": """
@@ -345,5 +364,26 @@ TABLES = {
             created_at as updated_at,
             i + 1 as _line
         from range(n() // 100) as t(i)
+    """,
+    "ad_spend": """
+        select
+            cast(as_of() - to_days(cast(1 + i // 3 as integer)) as date) as day,
+            ['google', 'meta', 'linkedin'][1 + i % 3] as platform,
+            ['brand_search', 'gift_season', 'office_coffee'][1 + i % 3] as campaign,
+            'EUR' as currency,
+            money(i, 'ads') as amount,
+            draw(i, 'shown', 100000) as impressions,
+            draw(i, 'clicked', 1000) as clicks,
+            i + 1 as _line
+        from range(1080) as t(i)
+    """,
+    "postal_returns": """
+        select
+            'return-' || i as return_id,
+            cast(ago(i, 'returned', 300) as date) as returned_on,
+            cast(draw(i, 'letter to', shop()) as varchar) as customer_id,
+            pick(i, 'why back', ['moved', 'unknown', 'deceased', 'refused']) as reason,
+            i + 1 as _line
+        from range(n() // 200) as t(i)
     """,
 }
