@@ -50,6 +50,9 @@ class ModelError(ValueError):
         self.path, self.line, self.reason = path, line, reason
         super().__init__(f"{path}{f':{line}' if line else ''}: {reason}")
 
+    def __reduce__(self) -> tuple[type[ModelError], tuple[Path, int | None, str]]:
+        return ModelError, (self.path, self.line, self.reason)
+
 
 @dataclass(frozen=True)
 class Model:

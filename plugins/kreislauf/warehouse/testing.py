@@ -95,6 +95,20 @@ def run_case(case: Case, model: Model, schema: Schema, backend: Backend) -> None
     Raises:
         CaseError: the case names a table or column that is not there, or the rows differ.
     """
+    tables = given_tables(case, model, schema)
+    statement = model.statement(backend.dialect, case.as_of, lambda table: _arrow(*tables[table]))
+    found, rows = backend.run(tables, statement)
+    _check_types(model, schema[model.name], found, backend.dialect)
+    if differs := difference(case, model, schema, rows):
+        raise CaseError("\n".join([f"{model.name} on {backend.dialect}: {case.name}", *differs]))
+
+
+def given_tables(case: Case, model: Model, schema: Schema) -> dict[str, tuple[Columns, list[Row]]]:
+    """Columns and rows of each table that the model reads.
+
+    Raises:
+        CaseError: the case names a table or column that is not there.
+    """
     for table in case.given:
         if table not in model.depends_on:
             reads = ", ".join(model.depends_on)
@@ -105,17 +119,17 @@ def run_case(case: Case, model: Model, schema: Schema, backend: Backend) -> None
         _check_columns(f"given {table}", rows, schema[table])
         tables[table] = (schema[table], rows)
     _check_columns("expect", case.expect, schema[model.name])
-    statement = model.statement(backend.dialect, case.as_of, lambda table: _arrow(*tables[table]))
-    found, rows = backend.run(tables, statement)
-    _check_types(model, schema[model.name], found, backend.dialect)
+    return tables
+
+
+def difference(case: Case, model: Model, schema: Schema, rows: list[Row]) -> list[str]:
+    """What of the rows is not as the case expects, in lines to read; empty when all is."""
     got = [{column: _plain(value) for column, value in row.items()} for row in rows]
     types = schema[model.name]
     wanted = [
         {column: _plain(_typed(value, types[column])) for column, value in row.items()} for row in case.expect
     ]
-    difference = _difference(wanted, got, model.grain)
-    if difference:
-        raise CaseError("\n".join([f"{model.name} on {backend.dialect}: {case.name}", *difference]))
+    return _difference(wanted, got, model.grain)
 
 
 class DuckDBBackend:
@@ -124,6 +138,12 @@ class DuckDBBackend:
     dialect = "duckdb"
 
     def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> tuple[Columns, list[Row]]:
+        with self.filled(tables) as connection:
+            return self.rows(connection, sql)
+
+    @contextmanager
+    def filled(self, tables: Mapping[str, tuple[Columns, list[Row]]]) -> Generator[duckdb.DuckDBPyConnection]:
+        """A database with these tables."""
         with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("set TimeZone = 'UTC'")
             for table, (columns, rows) in tables.items():
@@ -131,9 +151,12 @@ class DuckDBBackend:
                 for row in rows:
                     names, casts = _insert(row, columns, "?")
                     connection.execute(f"insert into {table} ({names}) values ({casts})", _texts(row))
-            result = connection.execute(sql)
-            types = {column[0]: str(column[1]) for column in result.description}
-            return types, [dict(zip(types, row, strict=True)) for row in result.fetchall()]
+            yield connection
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Columns, list[Row]]:
+        result = connection.execute(sql)
+        types = {column[0]: str(column[1]) for column in result.description}
+        return types, [dict(zip(types, row, strict=True)) for row in result.fetchall()]
 
 
 class PostgresBackend:
