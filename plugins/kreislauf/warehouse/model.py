@@ -66,6 +66,8 @@ class Model:
     sql: str
     depends_on: tuple[str, ...] = ()
     uses_as_of: bool = False
+    answers: tuple[str, ...] = ()
+    """The questions people ask that this table answers."""
 
     @property
     def layer(self) -> str:

@@ -1,7 +1,7 @@
 """All models of a folder: one file is one table, and says by itself what it reads.
 
-An SQL file begins with at most four comment lines: a sentence, `owner:` and `grain:` (the columns that
-identify a row). Jinja is limited to `{% set name = "value" %}` and `{{ name }}`; `{{ as_of }}` is the
+An SQL file begins with at most five comment lines: a sentence, `answers:` (questions people ask, may be
+left out), `owner:` and `grain:` (the columns that identify a row). Jinja is limited to `{% set name = "value" %}` and `{{ name }}`; `{{ as_of }}` is the
 moment the build looks from, the only clock there is. Lists are CSV files (seeds.py), what no SELECT can
 compute is Python (python_models.py), and some tables are made from all files of a layer (generated.py).
 """
@@ -27,7 +27,7 @@ __all__ = ["LAYERS", "Model", "ModelError", "line_of", "load_models", "render", 
 
 _ALLOWED_JINJA = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Assign, nodes.Const)
 _READS = re.compile(rf"\b(?:from|join)\s+((?:{'|'.join(LAYERS)})\.[a-z_][a-z0-9_]*)", re.IGNORECASE)
-_HEADER = re.compile(r"--\s*(owner|grain):\s*(.*)")
+_HEADER = re.compile(r"--\s*(answers|owner|grain):\s*(.*)")
 
 
 def load_models(sql_dir: Path, *, check: bool = True) -> dict[str, Model]:
@@ -76,15 +76,16 @@ def _check_name(path: Path) -> None:
 
 def _load_sql(path: Path) -> Model:
     text = path.read_text(encoding="utf-8")
-    sentence, owner, grain = _header(path, text)
+    sentence, said = _header(path, text)
     # Comments and texts may say "from core.contacts" too.
     code = re.sub(r"--[^\n]*|'(?:[^']|'')*'", " ", text)
     return Model(
         name=f"{path.parent.name}.{path.stem}",
         path=path,
         sentence=sentence,
-        owner=owner,
-        grain=grain,
+        owner=said["owner"],
+        grain=tuple(column.strip() for column in said["grain"].split(",")),
+        answers=tuple(question.strip() for question in re.findall(r"[^?]+[?]", said.get("answers", ""))),
         sql=text,
         depends_on=tuple(sorted({match[1].lower() for match in _READS.finditer(code)})),
         uses_as_of=bool(re.search(r"\bas_of\b", code)),
@@ -107,14 +108,14 @@ def _check(model: Model, models: Mapping[str, Model]) -> None:
     _check_references(model, models)
 
 
-def _header(path: Path, text: str) -> tuple[str, str, tuple[str, ...]]:
+def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:
     comments = []
     for line in text.splitlines():
         if not line.startswith("--"):
             break
         comments.append(line)
-    if len(comments) > 4:
-        raise ModelError(path, 5, "the header has more than four comment lines; say it shorter")
+    if len(comments) > 5:
+        raise ModelError(path, 6, "the header has more than five comment lines; say it shorter")
     named = {m[1]: m[2].strip() for m in map(_HEADER.fullmatch, comments) if m}
     sentence = " ".join(c.removeprefix("--").strip() for c in comments if not _HEADER.fullmatch(c))
     if not sentence.endswith("."):
@@ -126,7 +127,9 @@ def _header(path: Path, text: str) -> tuple[str, str, tuple[str, ...]]:
     for name, example in (("owner", "crm"), ("grain", "contact_id")):
         if not named.get(name):
             raise ModelError(path, 1, f"the header lacks `-- {name}: {example}`")
-    return sentence, named["owner"], tuple(c.strip() for c in named["grain"].split(","))
+    if named.get("answers", "?")[-1:] != "?":
+        raise ModelError(path, 1, "`-- answers:` is one or more questions: `-- answers: Who has gone quiet?`")
+    return sentence, named
 
 
 def _check_jinja(path: Path, text: str) -> None:

@@ -90,7 +90,11 @@ def test_an_error_names_file_line_and_reason(write, sql, message):
         ("-- No full stop\n-- owner: crm\n-- grain: a\n", "ends in a full stop"),
         ("-- A sentence.\n-- grain: a\n", "the header lacks `-- owner: crm`"),
         ("-- A sentence.\n-- owner: crm\n", "the header lacks `-- grain: contact_id`"),
-        ("-- A\n-- sentence.\n-- owner: crm\n-- grain: a\n-- more.\n", "more than four comment lines"),
+        (
+            "-- A\n-- sentence\n-- that\n-- ends.\n-- owner: crm\n-- grain: a\n",
+            "more than five comment lines",
+        ),
+        ("-- A sentence.\n-- answers: Nothing.\n-- owner: crm\n-- grain: a\n", "one or more questions"),
     ],
 )
 def test_a_header_is_wanted(write, header, message):
