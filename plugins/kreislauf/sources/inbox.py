@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 from kreislauf.landing.manifest import Manifest, Window
 from kreislauf.landing.zone import LandingZone
@@ -19,67 +20,79 @@ from kreislauf.sources.errors import BadAnswer
 from kreislauf.sources.streams import Stream
 
 REMEMBERED_RUNS = 48
-"""Only the last runs can have left a landed file behind. Names are not used twice."""
+"""Only the last runs can have left a landed file behind."""
 
 
 class Inbox:
-    """The inbox folder `<landing>/inbox/<name>`."""
+    """The inbox folder `<landing>/inbox/<name>`, filled by programs: a name is not used twice."""
 
     api_version = None
     goes_by_window = False
+    suffixes: tuple[str, ...] = (".ndjson", ".ndjson.gz")
 
     def __init__(self, zone: LandingZone, name: str) -> None:
         self._zone = zone
         self._folder = zone.inbox(name)
-        self._taken: list[Any] = []
-        self._leftover: list[Any] = []
+        self._taken: dict[str, Any] = {}
+        self._leftover: dict[str, Any] = {}
 
     def now(self) -> None:
         """No clock: what is there is read."""
 
     def read(self, stream: Stream, window: Window, last: Manifest | None) -> Iterator[bytes]:
-        """The lines of all files not landed yet, byte for byte; empty lines are left out.
+        """The records of all files not landed yet, as lines of JSON.
 
-        Raises BadAnswer naming a file that cannot be unpacked.
+        Raises BadAnswer naming a file that cannot be read.
         """
-        self._taken, self._leftover = [], []
+        self._taken, self._leftover = {}, {}
         landed = {
-            name
+            mark
             for manifest in islice(self._zone.latest(stream.source, stream.name), REMEMBERED_RUNS)
-            for name in manifest.inbox_files
+            for mark in manifest.inbox_files
         }
         for path in self._files():
-            if path.name in landed:
-                self._leftover.append(path)
-                continue
             try:
-                yield from _lines(path)
+                mark = self.mark(path)
+                if mark in landed:
+                    self._leftover[mark] = path
+                    continue
+                yield from self.lines(path, stream)
             except FileNotFoundError:
                 continue  # another run has landed it, and removed it, since we looked
-            self._taken.append(path)
+            self._taken[mark] = path
 
     def position(self) -> Position:
-        return Position(inbox_files=[path.name for path in self._taken])
+        return Position(inbox_files=list(self._taken))
 
     def committed(self) -> None:
         """Remove what has been landed."""
-        for path in self._taken + self._leftover:
+        for path in [*self._taken.values(), *self._leftover.values()]:
             path.unlink(missing_ok=True)
+
+    def mark(self, path: Any) -> str:
+        """By what a landed file is known again."""
+        return path.name
+
+    def lines(self, path: Any, stream: Stream) -> Iterator[bytes]:
+        """The records of a file, a line each: here the file's own lines, without the empty ones."""
+        with opened(path) as file:
+            for line in file:
+                if stripped := line.rstrip(b"\r\n"):
+                    yield stripped
 
     def _files(self) -> list[Any]:
         if not self._folder.exists():
             return []
-        found = [path for path in self._folder.iterdir() if path.name.endswith((".ndjson", ".ndjson.gz"))]
+        found = [path for path in self._folder.iterdir() if path.name.endswith(self.suffixes)]
         return sorted(found, key=lambda path: path.name)
 
 
-def _lines(path: Any) -> Iterator[bytes]:
+@contextmanager
+def opened(path: Any) -> Generator[BinaryIO]:
+    """A file's bytes, unpacked if its name ends in `.gz`. Raises BadAnswer if they cannot be."""
     with path.open("rb") as raw:
-        file = gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
         try:
-            for line in file:
-                if stripped := line.rstrip(b"\r\n"):
-                    yield stripped
+            yield gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise BadAnswer(
                 f"{path} is not a complete gzip file; move it away or put it in again, then clear the task"

@@ -552,6 +552,9 @@ LEDGER_SUPPRESSIONS = Stream(
 
 # --------------------------------------------------------------------------------------- files
 
+IN_FILE = frozenset({"_file", "_line", "_fault"})
+"""What the connector adds to each record, so that quarantine says where it stood."""
+
 AD_SPEND = Stream(
     "files",
     "ad_spend",
@@ -568,6 +571,7 @@ AD_SPEND = Stream(
             }
         )
     },
+    known=IN_FILE,
 )
 
 POSTAL_RETURNS = Stream(
@@ -581,6 +585,24 @@ POSTAL_RETURNS = Stream(
                 "customer_id": text("$.customer_id"),
                 "email": personal("$.email"),
                 "reason": text("$.reason"),
+            }
+        )
+    },
+    known=IN_FILE,
+)
+
+# ------------------------------------------------------------------------------- the warehouse
+
+MEMBERSHIP_CHANGES = Stream(
+    "warehouse",
+    "membership_changes",
+    {
+        # In what a contact was from a published moment on; written when a build is published.
+        "membership_changes": Table(
+            {
+                "contact_id": key("$.contact_id"),
+                "as_of": moment("$.as_of", required=True),
+                "memberships": text("$.memberships"),
             }
         )
     },
@@ -604,6 +626,7 @@ STREAMS = (
     LEDGER_SUPPRESSIONS,
     AD_SPEND,
     POSTAL_RETURNS,
+    MEMBERSHIP_CHANGES,
 )
 
 LINEAGE_COLUMNS = {"_run": "VARCHAR", "_line": "BIGINT", "_extracted_at": "TIMESTAMP"}
