@@ -92,6 +92,7 @@ def crm() -> HubspotSource:
 
 def source(stream: Stream) -> Source:
     """What a stream is read from. Raises ValueError for a source that is not known here."""
+    from kreislauf.sources.files import FilesInbox
     from kreislauf.sources.inbox import Inbox
     from kreislauf.sources.ledger import LedgerSource
 
@@ -106,4 +107,6 @@ def source(stream: Stream) -> Source:
             return Inbox(landing(), "mail_events")
         case "ledger":
             return LedgerSource(ledger())
+        case "files":
+            return FilesInbox(landing(), stream.name)
     raise ValueError(f"no source is known for {stream.source!r}; add it to kreislauf.hooks.source")

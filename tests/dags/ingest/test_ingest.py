@@ -6,7 +6,12 @@ import pytest
 
 from kreislauf.sources.streams import STREAMS
 
-DAG_IDS = {"shop": "ingest_shop", "crm": "ingest_crm", "site": "ingest_engagement"}
+DAG_IDS = {
+    "shop": "ingest_shop",
+    "crm": "ingest_crm",
+    "site": "ingest_engagement",
+    "files": "ingest_files",
+}
 NOW = "2026-11-01T06:00:00Z"
 
 
@@ -54,6 +59,24 @@ def test_engagement_is_landed_and_its_outcomes_recorded(run, connect, sandbox, z
     assert found.keys() >= {"pull_site_events", "pull_mail_events", "record_outcomes", "pull_messages"}
     assert [m.rows for m in zone.manifests("site")] != [0]
     assert list(zone.inbox("site_events").iterdir()) == []
+
+
+def test_files_are_landed_and_one_that_lacks_a_column_is_named(run, connect, zone, capfd, caplog):
+    connect()
+    spend = zone.inbox("ad_spend")
+    spend.mkdir(parents=True, exist_ok=True)
+    bad = spend / "november.csv"
+    bad.write_text("day;platform;campaign;currency\n")
+    found = states(run("ingest_files", as_of=NOW))
+    assert (found["pull_ad_spend"], found["announce"]) == ("failed", "upstream_failed")
+    assert "november.csv: the column amount is missing" in caplog.text + "".join(capfd.readouterr())
+    assert events_of("raw.files") == []
+
+    bad.write_text("day;platform;campaign;currency;amount\n2026-10-31;google;tea_generic;EUR;12,50\n")
+    assert set(states(run("ingest_files", as_of=NOW)).values()) == {"success"}
+    assert sum(m.tables["ad_spend"]["rows"] for m in zone.manifests("files", "ad_spend")) > 0
+    assert list(spend.iterdir()) == []
+    assert events_of("raw.files") == [{"as_of": NOW}]
 
 
 def test_a_wrong_key_fails_at_once_names_the_connection_and_announces_nothing(

@@ -1,0 +1,49 @@
+"""Takes in the files that people drop: ad spend and letters that came back.
+
+**When.** Every night at 01:45 UTC; the next hourly build takes it in. Trigger it by hand at any time.
+
+**What to drop where.** CSV or NDJSON, plain or `.gz`, into a folder of the landing zone:
+
+- `inbox/ad_spend`: `day`, `platform`, `campaign`, `currency`, `amount`; if known `impressions`, `clicks`.
+  `platform` and `campaign` are written as in the ads' links (`utm_source`, `utm_campaign`). A later file
+  corrects an earlier one, by day, platform, campaign and currency.
+- `inbox/postal_returns`: `return_id`, `returned_on`; `customer_id` (the shop's) or `email`; `reason`.
+
+The first line of a CSV names the columns, in any order; cells are separated by `;`, `,` or tab; UTF-8.
+31.12.2026 and 1.234,50 are read the German way. An amount such as 1.234 can be read in two ways and is not.
+
+**Touches** those folders (files are removed once landed) and the landing zone.
+
+**Rerun.** Clear any task, or trigger a run: a file is landed once, and again only if its rows have changed.
+
+**When a task is red**
+
+- *BadAnswer*: the log names a file, and what is wrong with it. Mend it or move it away, clear the task.
+- *LandingZoneFull*: make room where the log says. Nothing half written was kept.
+
+**When a log warns** of records in quarantine: they lie in `quarantine.parquet` beside the run's manifest,
+each with file, line and reason. Drop the mended rows as a new file. Of columns that are not declared: they
+are not loaded; decide in `plugins/kreislauf/sources/streams.py`.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, chain
+
+from kreislauf.assets import RAW_FILES
+from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, pull
+from kreislauf.sources import streams
+
+with DAG(
+    "ingest_files",
+    description=__doc__.partition("\n")[0],
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("45 1 * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    tags=["ingest"],
+    default_args=DEFAULTS,
+    params=PARAMS,
+):
+    chain([pull(streams.AD_SPEND), pull(streams.POSTAL_RETURNS)], announce(RAW_FILES))
