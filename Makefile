@@ -18,7 +18,13 @@ $(READY): requirements.txt
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt
 	@touch $@
 
-.PHONY: run up down test check bench sql segment flow clean
+# `make sql segments/lapsed_buyers` is short for `make sql file=segments/lapsed_buyers`.
+ifneq (,$(filter sql test-sql,$(firstword $(MAKECMDGOALS))))
+file ?= $(word 2,$(MAKECMDGOALS))
+$(wordlist 2,2,$(MAKECMDGOALS)): ; @:
+endif
+
+.PHONY: run up down test check docs bench mutate sql test-sql segment flow clean
 run: $(READY) ## the circuit, once, in a real Airflow against the sandbox (WORLD=file.parquet: real orders)
 	@$(RUN) scripts.run $(if $(WORLD),--world "$(WORLD)")
 
@@ -36,13 +42,23 @@ check: $(READY) ## ruff, sqlfluff, templates and the conventions of this reposit
 	@$(RUN) ruff format --check .
 	@$(RUN) scripts.sql --check
 	@$(RUN) sqlfluff lint --processes 2 --disable-progress-bar include/sql
+	@$(RUN) scripts.docs --check
 	@$(RUN) pytest -q tests/rules tests/templates
+
+docs: $(READY) ## docs/tables: every table, its columns, what it reads and answers
+	@$(RUN) scripts.docs
 
 bench: $(READY) ## time ingest, build, planning and sending beside their floors (SIZE=100000)
 	@$(RUN) scripts.bench $(SIZE)
 
-sql: $(READY) ## rendered SQL and first rows of a model: make sql file=segments/lapsed_buyers
+mutate: $(READY) ## build faults into the SQL and show which the tests miss (file=scores/rfm: of one file)
+	@$(RUN) scripts.mutate $(file)
+
+sql: $(READY) ## rendered SQL and first rows of a model: make sql segments/lapsed_buyers
 	@$(RUN) scripts.sql $(file)
+
+test-sql: $(READY) ## the tests of one model, in a second: make test-sql segments/lapsed_buyers
+	@$(RUN) scripts.test_sql $(file)
 
 segment: $(READY) ## a new segment with its test: make segment name=night_owls
 	@$(RUN) scripts.new segment $(name)

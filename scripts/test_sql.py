@@ -1,0 +1,60 @@
+"""Runs the YAML cases of one SQL file, on DuckDB alone, in about a second.
+
+    python -m scripts.test_sql segments/lapsed_buyers
+
+`make test` runs them on PostgreSQL as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from pathlib import Path
+
+import duckdb
+
+from kreislauf.warehouse.models import ModelError, load_models
+from kreislauf.warehouse.schema import Schema
+from kreislauf.warehouse.testing import CaseError, DuckDBBackend, load_cases, run_case
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SQL = REPOSITORY / "include" / "sql"
+CASES = REPOSITORY / "tests" / "sql"
+
+
+def main(arguments: list[str]) -> int:
+    """1 when a case fails, or the file or its cases are malformed."""
+    if len(arguments) != 1:
+        print("name one file: make test-sql segments/lapsed_buyers", file=sys.stderr)
+        return 2
+    try:
+        return _run(arguments[0])
+    except (ModelError, CaseError, LookupError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(given: str) -> int:
+    models = load_models(SQL)
+    name = Path(given.removeprefix("include/sql/")).with_suffix("").as_posix().replace("/", ".")
+    if name not in models:
+        close = ", ".join(found.replace(".", "/") for found in difflib.get_close_matches(name, models))
+        raise LookupError(f"there is no {given}" + (f"; did you mean {close}?" if close else ""))
+    path = CASES / f"{name.replace('.', '/')}.yaml"
+    if not path.is_file():
+        raise LookupError(f"there are no cases yet; write {path.relative_to(REPOSITORY)}")
+    schema, backend, failed = Schema(models), DuckDBBackend(), 0
+    cases = load_cases(path)
+    for case in cases:
+        try:
+            run_case(case, models[name], schema, backend)
+            print(f"ok      {case.name}")
+        except (CaseError, duckdb.Error) as error:
+            failed += 1
+            print(f"FAILED  {case.name}\n{error}")
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,34 @@
+"""`make test-sql`: what it says of cases that pass, fail, and are not there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scripts import test_sql
+
+
+def test_cases_that_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    assert test_sql.main(["segments/lapsed_buyers"]) == 0
+    assert "0 failed" in capsys.readouterr().out
+
+
+def test_a_case_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "segments" / "lapsed_buyers.yaml"
+    copy.parent.mkdir()
+    shutil.copy(test_sql.CASES / "segments" / "lapsed_buyers.yaml", copy)
+    copy.write_text(copy.read_text() + "\n- name: nobody, and yet somebody\n  expect: [{contact_id: c9}]\n")
+    monkeypatch.setattr(test_sql, "CASES", tmp_path)
+    assert test_sql.main(["include/sql/segments/lapsed_buyers.sql"]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED  nobody, and yet somebody" in said
+    assert "missing     {contact_id: c9}" in said
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert test_sql.main(["segments/lapsed_buyer"]) == 1
+    assert "did you mean segments/lapsed_buyers" in capsys.readouterr().err
