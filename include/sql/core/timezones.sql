@@ -1,0 +1,18 @@
+-- The time zones that contacts may be in: those the CRM names, and those of the countries.
+-- owner: data
+-- grain: timezone
+{% set default_timezone = "Europe/Berlin" %}
+with countries as (
+    select timezone from seeds.countries
+),
+
+crm_contacts as (
+    select timezone from staging.crm_contacts
+    where timezone is not null
+)
+
+select timezone from countries
+union
+select timezone from crm_contacts
+union
+select '{{ default_timezone }}' as timezone
