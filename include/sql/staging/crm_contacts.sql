@@ -9,6 +9,10 @@ with versions as (
         lower(trim(email)) as address,
         lower(trim(country)) as country_name,
         lower(trim(salutation)) as title_given,
+        -- HubSpot writes europe_slash_berlin.
+        replace(
+            replace(lower(trim(timezone)), '_slash_', '/'), '_hyphen_', '-'
+        ) as timezone_name,
         row_number() over (
             partition by crm_contact_id order by updated_at desc, _run desc, _line desc
         ) as recency,
@@ -27,6 +31,13 @@ opt_outs as (
     from versions
     where has_opted_out and (last_not_opted_out_at is null or updated_at > last_not_opted_out_at)
     group by crm_contact_id
+),
+
+timezones as (
+    select
+        timezone,
+        lower(timezone) as timezone_name
+    from seeds.timezones
 ),
 
 latest as (
@@ -108,7 +119,7 @@ select
         when lower(dated.language) like 'de%' then 'de'
         when nullif(trim(dated.language), '') is not null then 'en'
     end as language,
-    nullif(trim(dated.timezone), '') as timezone,
+    timezones.timezone,
     case
         when extract(day from dated.birthday_date) = dated.birthday_day then dated.birthday_date
     end as date_of_birth,
@@ -130,3 +141,4 @@ select
     dated._line
 from dated
 left join opt_outs on dated.crm_contact_id = opt_outs.crm_contact_id
+left join timezones on dated.timezone_name = timezones.timezone_name
