@@ -21,7 +21,7 @@ from kreislauf.warehouse.model import Model, line_of
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import Case, DuckDBBackend, difference, given_tables
 
-Change = Callable[[exp.Expression], None]
+Change = Callable[[exp.Expression], object]
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,10 @@ def _mutants(model: Model, as_of: datetime) -> Iterator[tuple[Mutant, exp.Expres
         for what, change in _changes(node):
             copy = tree.copy()
             target = next(n for i, n in enumerate(copy.walk()) if i == position)
-            change(target)
-            yield Mutant(_line(node), what.replace(moment, "as_of")), copy
+            changed = change(target)
+            # The root has no parent to be replaced in.
+            whole = changed if position == 0 and isinstance(changed, exp.Query) else copy
+            yield Mutant(_line(node), what.replace(moment, "as_of")), whole
 
 
 def _changes(node: exp.Expression) -> Iterator[tuple[str, Change]]:
