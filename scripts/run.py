@@ -29,7 +29,7 @@ from scripts import services, summary
 from scripts.airflow_api import AirflowApi, RunFailed
 from scripts.local import REPOSITORY, Local, write_json
 
-INGEST = ["ingest_shop", "ingest_crm", "ingest_engagement"]
+INGEST = ["ingest_shop", "ingest_crm", "ingest_engagement", "ingest_files"]
 FLOWS = sorted(f"flow_{path.stem}" for path in (REPOSITORY / "dags" / "flow").glob("*.py"))
 DAGS = [*INGEST, "build_warehouse", *FLOWS, "campaign_newsletter", "maintain_list_cleanup"]
 RETAIL_END = datetime(2011, 12, 10, tzinfo=UTC)
@@ -128,7 +128,10 @@ class Circuit:
         world.raise_for_status()
         began = datetime.now(UTC).isoformat()
         shop = self.api.trigger("ingest_shop", {"as_of": as_of})
-        self._finish("ingest_crm", self.api.trigger("ingest_crm", {"as_of": as_of}))
+        # The nightly ones start no build themselves: what they bring has to be there before.
+        nightly = {dag: self.api.trigger(dag, {"as_of": as_of}) for dag in ("ingest_crm", "ingest_files")}
+        for dag, run in nightly.items():
+            self._finish(dag, run)
         engagement = self.api.trigger("ingest_engagement", {"as_of": as_of})
         self._finish("ingest_shop", shop)
         self._finish("ingest_engagement", engagement)
