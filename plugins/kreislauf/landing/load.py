@@ -21,8 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kreislauf.landing.columns import extraction_sql, fault_sql, field_name, known_fields, presence_sql
+from kreislauf.landing.manifest import iso
 from kreislauf.landing.zone import new_file
 from kreislauf.sources.streams import Stream, Table
+from kreislauf.warehouse.raw import latest
 
 CHUNK_LINES = 5_000
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -68,10 +70,10 @@ def load(
         database = stack.enter_context(duckdb.connect())
         database.execute("set TimeZone = 'UTC'")
         parts = {
-            name: stack.enter_context(_Part(folder, f"{name}.parquet", arrow_schema(table)))
+            name: stack.enter_context(_Part(folder, name, arrow_schema(table)))
             for name, table in stream.tables.items()
         }
-        quarantine = stack.enter_context(_Part(folder, "quarantine.parquet", QUARANTINE))
+        quarantine = stack.enter_context(_Part(folder, "quarantine", QUARANTINE))
         for lines in _chunks(folder, pages):
             _parse(database, lines)
             for name, table in stream.tables.items():
@@ -109,11 +111,13 @@ def digest(path: Any) -> str:
 class _Part:
     """A Parquet file that begins to exist with its first row, and is in place once it is complete."""
 
-    def __init__(self, folder: Any, name: str, schema: pa.Schema) -> None:
-        self.path = folder / name
-        self.name = name
+    def __init__(self, folder: Any, table: str, schema: pa.Schema) -> None:
+        self.table = table
+        self.name = f"{table}.parquet"
+        self.path = folder / self.name
         self.schema = schema
         self.rows = 0
+        self._latest: list[datetime | None] = []
         self._stack = ExitStack()
         self._writer: pq.ParquetWriter | None = None
 
@@ -132,10 +136,12 @@ class _Part:
             self._writer = self._stack.enter_context(pq.ParquetWriter(file, self.schema, compression="zstd"))
         self._writer.write_table(rows.cast(self.schema))
         self.rows += rows.num_rows
+        self._latest.append(latest(self.table, rows))
 
     def entry(self) -> dict[str, Any]:
-        """What the manifest says of this file."""
-        return {"file": self.name, "rows": self.rows, "sha256": digest(self.path)}
+        """What the manifest says of this file. `latest`: up to when its rows are, if all of them tell."""
+        reached = None if None in self._latest else iso(max(self._latest, default=None))
+        return {"file": self.name, "rows": self.rows, "sha256": digest(self.path), "latest": reached}
 
 
 def _chunks(folder: Any, pages: list[dict[str, Any]]) -> Iterator[dict[str, list[Any]]]:

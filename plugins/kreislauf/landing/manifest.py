@@ -23,7 +23,8 @@ class Manifest:
     """What one extraction of a stream brought.
 
     `pages`: the files as received (`file`, `rows`, `sha256`). `tables`: for each raw table its typed
-    part (the same keys); a table without rows is not listed. `quarantined`: records held back whole.
+    part (the same keys, and `latest`: the latest of its rows' clocks, where known); a table without rows
+    is not listed. `quarantined`: records held back whole.
     `unknown_fields`: sent but not declared. `missing_fields`: declared but in no record. `cursor`:
     how far the source's own clock was read, for sources that do not go by `as_of`.
     """

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
 from kreislauf.sources.streams import LINEAGE_COLUMNS, STREAMS
+
+if TYPE_CHECKING:
+    from kreislauf.landing.manifest import Manifest
 
 Columns = dict[str, str]
 """Type by column name; types as DuckDB writes them, which PostgreSQL reads too."""
@@ -30,3 +37,60 @@ def raw_columns() -> dict[str, Columns]:
             position = {"_child": "BIGINT"} if table.explode else {}
             tables[name] = declared | LINEAGE_COLUMNS | position
     return tables
+
+
+CLOCKS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("shop_customers", "shop_orders", "shop_products", "shop_checkouts"), ("updated_at",)),
+    "shop_refunds": ("updated_at", "created_at"),
+    **dict.fromkeys(
+        ("crm_contacts", "crm_companies", "crm_deals", "crm_owners", "crm_notes"), ("updated_at",)
+    ),
+    **dict.fromkeys(("site_events", "site_answers", "mail_events"), ("occurred_at",)),
+    "ledger_messages": ("planned_as_of",),
+    "ledger_decisions": ("as_of",),
+    "ledger_suppressions": (),
+    "ad_spend": ("day",),
+    "membership_changes": ("as_of",),
+    "postal_returns": ("returned_on",),
+}
+"""The columns of a raw table that say when a row is from. A build as of a moment has the rows whose
+clocks all stand before it; the lines of an order and the like belong to the record they came with."""
+
+
+def latest(table: str, rows: Any) -> datetime | None:
+    """The latest of all clocks in Arrow rows of a raw table, aware; None if one of them is missing."""
+    from pyarrow import compute
+
+    reached = []
+    for clock in CLOCKS.get(table, ()):
+        column = rows[clock]
+        if column.null_count or not rows.num_rows:
+            return None
+        value = compute.max(column).as_py()
+        reached.append(value if isinstance(value, datetime) else datetime(value.year, value.month, value.day))
+    return max(reached).replace(tzinfo=UTC) if reached else None
+
+
+def cut(table: str, manifests: Iterable[Manifest], as_of: datetime) -> str | None:
+    """The condition, in portable SQL, on the rows of a raw table that a build as of a moment has.
+
+    None if it has all of them, which is the rule but for the past: it is rebuilt from a landing zone
+    that knows more by now.
+    """
+    moment = f"timestamp '{as_of.astimezone(UTC).replace(tzinfo=None).isoformat(' ')}'"
+    parts = [manifest for manifest in manifests if table in manifest.tables]
+    conditions = []
+    if any(_reaches(manifest.tables[table].get("latest"), as_of) for manifest in parts):
+        conditions = [f"cast({clock} as timestamp) < {moment}" for clock in CLOCKS.get(table, ())]
+    # The ledger is stamped with real time, whatever moment is being replayed: a version counts from
+    # the moment for which it was read, or from its own if that is earlier.
+    later = [m.run for m in parts if m.source == "ledger" and m.as_of > as_of]
+    if later:
+        runs = ", ".join(f"'{run}'" for run in later)
+        conditions.append(f"(_run not in ({runs}) or updated_at < {moment})")
+    return " and ".join(conditions) or None
+
+
+def _reaches(latest: str | None, as_of: datetime) -> bool:
+    """Whether a part may have rows from that moment on; of a part of old it is not known."""
+    return latest is None or datetime.fromisoformat(latest) >= as_of

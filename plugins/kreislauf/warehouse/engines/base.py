@@ -75,8 +75,9 @@ class Engine(ABC):
 
     @abstractmethod
     def load_raw(self, build: BuildInfo, manifests: Iterable[Manifest]) -> dict[str, int]:
-        """Make what the manifests name the build's raw tables; rows of each. May be repeated.
+        """Make what the manifests name the build's raw tables; rows of their parts. May be repeated.
 
+        A build has only the rows from before its `as_of`, though parts may hold later ones.
         A raw table without rows exists and is empty.
         """
 
@@ -159,9 +160,9 @@ def fingerprint(sql: str, inputs: Mapping[str, str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def parts_fingerprint(parts: Sequence[str]) -> str:
-    """Of a raw table, from the checksums of its parts in whatever order."""
-    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
+def parts_fingerprint(parts: Sequence[str], where: str | None) -> str:
+    """Of a raw table, from the checksums of its parts in whatever order, and which rows of them count."""
+    return hashlib.sha256("\n".join([*sorted(parts), where or ""]).encode()).hexdigest()
 
 
 def bind(sql: str, params: Mapping[str, Any] | None, dialect: str) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,7 @@
     <folder>/builds/<build_id>/build.json          as_of, begun at, published at
                               /<layer>/<table>.json    rows, marks, parts: the table's commit
                               /<layer>/<table>/<part>/*.parquet
-                              /raw/<table>.json    which files of the landing zone it consists of
+                              /raw/<table>.json    which files of the landing zone, and which of their rows
 
 A file is written beside its place, brought to the disk, and renamed. What no JSON names is not there.
 What is unchanged is linked from the published build, so each build is whole and can be removed alone.
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from kreislauf.warehouse.engines import base
 from kreislauf.warehouse.engines.base import BuildInfo, Engine, WarehouseError
-from kreislauf.warehouse.raw import raw_columns
+from kreislauf.warehouse.raw import cut, raw_columns
 
 if TYPE_CHECKING:
     from kreislauf.landing.manifest import Manifest
@@ -126,24 +126,17 @@ class FolderEngine(Engine):
     # ------------------------------------------------------------------------------- writing
 
     def load_raw(self, build: BuildInfo, manifests: Iterable[Manifest]) -> dict[str, int]:
-        folder = self._build_folder(build.build_id) / "raw"
+        folder, listed = self._build_folder(build.build_id) / "raw", list(manifests)
         folder.mkdir(exist_ok=True)
-        tables: dict[str, dict[str, Any]] = {
-            name: {"files": [], "rows": 0, "parts": []} for name in raw_columns() if name != "manifests"
-        }
-        extractions = []
-        for manifest in manifests:
-            extractions.append(manifest)
-            for name, part in manifest.tables.items():
-                if name in tables:
-                    tables[name]["files"].append(manifest.table_path(name))
-                    tables[name]["rows"] += part["rows"]
-                    tables[name]["parts"].append(part["sha256"])
-        tables["manifests"] = _write_manifests(folder / "manifests.parquet", extractions)
-        for name, table in tables.items():
-            mark = base.parts_fingerprint(table.pop("parts"))
-            write_json(folder / f"{name}.json", table | {"fingerprint": mark, "content": mark})
-        return {name: table["rows"] for name, table in tables.items()}
+        loaded = {}
+        for name in raw_columns():
+            if name == "manifests":
+                table = _write_manifests(folder / "manifests.parquet", listed)
+            else:
+                table = _raw_table(name, listed, build.as_of)
+            write_json(folder / f"{name}.json", table)
+            loaded[name] = table["rows"]
+        return loaded
 
     def create_table(self, build: BuildInfo, table: str, select: str) -> int:
         place = _place(self._build_folder(build.build_id), table)
@@ -223,6 +216,19 @@ class FolderEngine(Engine):
         return self.folder / "builds" / build_id
 
 
+def _raw_table(name: str, manifests: list[Manifest], as_of: datetime) -> dict[str, Any]:
+    parts = [m for m in manifests if name in m.tables]
+    where = cut(name, parts, as_of)
+    mark = base.parts_fingerprint([m.tables[name]["sha256"] for m in parts], where)
+    return {
+        "rows": sum(m.tables[name]["rows"] for m in parts),
+        "fingerprint": mark,
+        "content": mark,
+        "where": where,
+        "files": [m.table_path(name) for m in parts],
+    }
+
+
 def _write_manifests(path: Path, manifests: list[Manifest]) -> dict[str, Any]:
     """raw.manifests as a part file of its own."""
     import pyarrow
@@ -250,7 +256,8 @@ def _write_manifests(path: Path, manifests: list[Manifest]) -> dict[str, Any]:
     )
     sync(draft)
     draft.replace(path)
-    return {"files": [str(path)], "rows": len(rows), "parts": [repr(row) for row in rows]}
+    mark = base.parts_fingerprint([repr(row) for row in rows], None)
+    return {"rows": len(rows), "fingerprint": mark, "content": mark, "where": None, "files": [str(path)]}
 
 
 def _place(folder: Path, table: str) -> Path:

@@ -137,17 +137,18 @@ class ParquetEngine(FolderEngine):
         declared = raw_columns()
         for table in tables:
             layer, _, name = table.partition(".")
-            files = self._files(build_id, table)
-            if files is None:
+            found = self._table(build_id, table)
+            if found is None:
                 continue
+            files = self._files(build_id, table, found)
             if layer == "raw":
-                relation = raw_relation(declared[name], files)
+                relation = raw_relation(declared[name], files, found["where"])
             else:
                 relation = f"select * from {_read_parquet(files)}"
             connection.execute(f"create schema if not exists {layer}; create view {table} as {relation}")
 
 
-def raw_relation(columns: Columns, files: Iterable[str | Path]) -> str:
+def raw_relation(columns: Columns, files: Iterable[str | Path], where: str | None = None) -> str:
     """A SELECT over the part files of a raw table: exactly the declared columns, in their types.
 
     A column declared after a part was written is NULL there, until the landing zone is replayed.
@@ -158,7 +159,8 @@ def raw_relation(columns: Columns, files: Iterable[str | Path]) -> str:
         return empty
     names = ", ".join(f'"{name}"' for name in columns)
     parts = f"select * from {_read_parquet(files, union_by_name=True)}"
-    return f"select {names} from ({empty} union all by name {parts})"
+    rows = f"select {names} from ({empty} union all by name {parts})"
+    return f"{rows} where {where}" if where else rows
 
 
 def _read_parquet(files: Iterable[str | Path], *, union_by_name: bool = False) -> str:

@@ -130,12 +130,16 @@ class PostgresEngine(Engine):
             dropped = base.removable(builds, published, keep, datetime.now(UTC))
             cursor.execute("delete from warehouse.builds where build_id = any(%s)", [dropped])
             unused = cursor.execute(
-                """select format('%I.%I', schemaname, tablename) from pg_tables
-                   where schemaname like 'build\\_%' and format('%I.%I', schemaname, tablename)
+                """with relations as (
+                       select 'table' as kind, schemaname, tablename as name from pg_tables
+                       union all select 'view', schemaname, viewname from pg_views
+                   )
+                   select kind, format('%I.%I', schemaname, name) from relations
+                   where schemaname like 'build\\_%' and format('%I.%I', schemaname, name)
                        not in (select location from warehouse.tables)"""
             ).fetchall()
-            for (location,) in unused:
-                cursor.execute(f"drop table {location} cascade")
+            for kind, location in unused:
+                cursor.execute(f"drop {kind} {location} cascade")
             empty = cursor.execute(
                 """select nspname from pg_namespace
                    where nspname like 'build\\_%' and nspname <> all(
@@ -171,10 +175,16 @@ class PostgresEngine(Engine):
 
     def load_raw(self, build: BuildInfo, manifests: Iterable[Manifest]) -> dict[str, int]:
         with self._transaction(lock=True) as cursor:
-            loaded = postgres_raw.load(cursor, list(manifests))
-            for name, (rows, mark) in loaded.items():
-                self._note(cursor, build.build_id, f"raw.{name}", f"raw.{name}", rows, mark)
-        return {name: rows for name, (rows, _) in loaded.items()}
+            loaded = postgres_raw.load(cursor, list(manifests), build.as_of)
+            for name, (rows, mark, where) in loaded.items():
+                location = f"raw.{name}"
+                if where:
+                    location = f'{_schema(build.build_id)}."raw.{name}"'
+                    cursor.execute(
+                        f"create or replace view {location} as select * from raw.{name} where {where}"
+                    )
+                self._note(cursor, build.build_id, f"raw.{name}", location, rows, mark)
+        return {name: rows for name, (rows, _, _) in loaded.items()}
 
     def create_table(self, build: BuildInfo, table: str, select: str) -> int:
         physical = f'"{table}"'

@@ -12,7 +12,7 @@ import psycopg
 
 from kreislauf.warehouse.engines import base
 from kreislauf.warehouse.engines.base import WarehouseError
-from kreislauf.warehouse.raw import Columns, raw_columns
+from kreislauf.warehouse.raw import Columns, cut, raw_columns
 
 if TYPE_CHECKING:
     from kreislauf.landing.manifest import Manifest
@@ -23,8 +23,12 @@ COLLATIONS = ("pg_c_utf8", "C.utf8", "C.UTF-8")
 _BATCH_ROWS = 50_000
 
 
-def load(cursor: psycopg.Cursor, manifests: list[Manifest]) -> dict[str, tuple[int, str]]:
-    """Make raw what the manifests name; rows and fingerprint of each table."""
+def load(
+    cursor: psycopg.Cursor, manifests: list[Manifest], as_of: datetime
+) -> dict[str, tuple[int, str, str | None]]:
+    """Make raw what the manifests name; of each table its rows, its fingerprint, and the condition on
+    the rows that a build as of the moment has, if it has not all.
+    """
     collation = find_collation(cursor)
     loaded = {}
     for name, columns in raw_columns().items():
@@ -35,7 +39,8 @@ def load(cursor: psycopg.Cursor, manifests: list[Manifest]) -> dict[str, tuple[i
         else:
             _load_parts(cursor, name, columns, manifests)
         rows = cursor.execute(f"select count(*) from raw.{name}").fetchone()[0]
-        loaded[name] = rows, _raw_fingerprint(cursor, name, manifests)
+        where = cut(name, manifests, as_of)
+        loaded[name] = rows, _raw_fingerprint(cursor, name, manifests, where), where
     return loaded
 
 
@@ -131,11 +136,11 @@ def _load_manifests(cursor: psycopg.Cursor, manifests: list[Manifest]) -> None:
     cursor.execute("analyze raw.manifests")
 
 
-def _raw_fingerprint(cursor: psycopg.Cursor, name: str, manifests: list[Manifest]) -> str:
+def _raw_fingerprint(cursor: psycopg.Cursor, name: str, manifests: list[Manifest], where: str | None) -> str:
     if name == "manifests":
-        return base.parts_fingerprint([f"{m.source}/{m.stream}/{m.run}" for m in manifests])
+        return base.parts_fingerprint([f"{m.source}/{m.stream}/{m.run}" for m in manifests], None)
     parts = cursor.execute("select sha256 from warehouse.parts where table_name = %s", [name]).fetchall()
-    return base.parts_fingerprint([sha256 for (sha256,) in parts])
+    return base.parts_fingerprint([sha256 for (sha256,) in parts], where)
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -189,6 +190,44 @@ def test_a_table_with_the_same_rows_as_before_spares_what_reads_it(parquet_engin
 
     assert same == first
     assert changed[0] != first[0] and changed[1] != first[1]
+
+
+EVENTS = [
+    {"event_id": str(n), "occurred_at": AS_OF.replace(tzinfo=None) + timedelta(minutes=n), "event_type": "x"}
+    for n in range(-2, 3)
+]
+
+
+def test_a_build_has_only_the_rows_from_before_its_moment(engine, land):
+    manifests = [land("site_events", EVENTS)]
+    for minutes, wanted in ((0, ["-1", "-2"]), (-1, ["-2"]), (1, ["-1", "-2", "0"]), (9, 5)):
+        build = engine.begin_build(AS_OF + timedelta(minutes=minutes))
+        engine.load_raw(build, manifests)
+        found = engine.query(
+            "select event_id from raw.site_events order by event_id", build_id=build.build_id
+        )
+        assert [row["event_id"] for row in found] == wanted or len(found) == wanted
+        engine.publish(build)
+    engine.drop_old(keep=0)
+
+
+def test_a_version_of_the_ledger_counts_from_the_moment_it_was_read_for(engine, land):
+    # Stamped with real time while a moment long ago is being replayed.
+    late = {"planned_as_of": datetime(2025, 12, 31), "updated_at": datetime(2026, 6, 1)}
+    rows = [
+        {"message_key": "read for this moment", **late},
+        {"message_key": "planned on this build", **late, "planned_as_of": AS_OF.replace(tzinfo=None)},
+    ]
+    then = land("ledger_messages", rows, run="r1")
+    later = [
+        {"message_key": "read for a later one", **late},
+        {"message_key": "but true before", **late, "updated_at": datetime(2025, 12, 31)},
+    ]
+    after = dataclasses.replace(land("ledger_messages", later, run="r2"), as_of=AS_OF + timedelta(hours=1))
+    build = engine.begin_build(AS_OF)
+    engine.load_raw(build, [then, after])
+    found = engine.query("select message_key from raw.ledger_messages", build_id=build.build_id)
+    assert {row["message_key"] for row in found} == {"read for this moment", "but true before"}
 
 
 def test_builds_that_a_reader_may_still_use_are_kept(engine, land):
