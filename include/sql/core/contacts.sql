@@ -3,8 +3,15 @@
 -- grain: contact_id
 {% set default_language = "en" %}
 {% set default_timezone = "Europe/Berlin" %}
+{% set iso_day = "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$" %}
+{% set company = "(^| )(gmbh|kg|ag|ohg|gbr|ug|se|ltd|llc|plc|inc|e[.]? ?v[.]?)([ .]|$)" %}
+{% set several = "[0-9&+/,@]|(^| )(familie|family|firma|team|und|and)([ .]|$)" %}
 with contact_keys as (
-    select * from core.contact_keys
+    select
+        contact_id,
+        source,
+        source_id
+    from core.contact_keys
     where source <> 'visitor'
 ),
 
@@ -25,10 +32,27 @@ consents as (
     select * from core.consents
 ),
 
+answers as (
+    select * from core.answers
+    where question = 'birthday' and answer ~ '{{ iso_day }}'
+),
+
+first_names as (
+    select * from seeds.first_names
+),
+
+countries as (
+    select * from seeds.countries
+),
+
+timezones as (
+    select distinct timezone from core.timezone_offsets
+),
+
 shop_ranked as (
     select
         contact_keys.contact_id,
-        shop_customers.*,
+        shop_customers.customer_id,
         -- Several shop accounts: the one used last that can be written to.
         row_number() over (
             partition by contact_keys.contact_id
@@ -45,7 +69,7 @@ shop_ranked as (
 crm_ranked as (
     select
         contact_keys.contact_id,
-        crm_contacts.*,
+        crm_contacts.crm_contact_id,
         row_number() over (
             partition by contact_keys.contact_id
             order by
@@ -60,13 +84,22 @@ crm_ranked as (
 ),
 
 shop as (
-    select * from shop_ranked
-    where place = 1
+    select
+        shop_ranked.contact_id,
+        shop_customers.*,
+        coalesce(shop_customers.zip, shop_customers.city) is not null as has_address
+    from shop_ranked
+    inner join shop_customers on shop_ranked.customer_id = shop_customers.customer_id
+    where shop_ranked.place = 1
 ),
 
 crm as (
-    select * from crm_ranked
-    where place = 1
+    select
+        crm_ranked.contact_id,
+        crm_contacts.*
+    from crm_ranked
+    inner join crm_contacts on crm_ranked.crm_contact_id = crm_contacts.crm_contact_id
+    where crm_ranked.place = 1
 ),
 
 born as (
@@ -111,6 +144,17 @@ consents_ranked as (
     from consents
 ),
 
+birthdays as (
+    select
+        contact_id,
+        -- The 31st of February is no error here, but a day in March; it is left out below.
+        ADD_DAYS(
+            cast(left(answer, 7) || '-01' as date), cast(right(answer, 2) as bigint) - 1
+        ) as date_of_birth,
+        cast(right(answer, 2) as bigint) as day_given
+    from answers
+),
+
 joined as (
     select
         born.contact_id,
@@ -122,20 +166,101 @@ joined as (
         crm.crm_contact_id,
         coalesce(shop.first_name, crm.first_name) as first_name,
         coalesce(shop.last_name, crm.last_name) as last_name,
-        crm.salutation,
+        crm.salutation as salutation_given,
         coalesce(shop.language, crm.language) as language,
-        coalesce(shop.country_code, crm.country_code) as country_code,
-        coalesce(shop.city, crm.city) as city,
+        -- An address is taken whole: the street of one record and the town of another is none.
+        case
+            when shop.has_address then coalesce(shop.country_code, crm.country_code)
+            else coalesce(crm.country_code, shop.country_code)
+        end as country_code,
+        case when not coalesce(shop.has_address, false) then crm.address_line end as address_line,
+        case when shop.has_address then shop.zip else crm.zip end as zip,
+        case when shop.has_address then shop.city else crm.city end as city,
         coalesce(shop.phone, crm.phone) as phone,
+        crm.timezone,
+        crm.date_of_birth,
         crm.job_title,
         crm.company_name,
         crm.company_id,
+        crm.persona,
+        crm.buying_role,
+        crm.followers,
         crm.owner_id,
         crm.lifecycle_stage as crm_lifecycle_stage,
         crm.lead_status as crm_lead_status
     from born
     left join shop on born.contact_id = shop.contact_id
     left join crm on born.contact_id = crm.contact_id
+),
+
+names as (
+    select
+        contact_id,
+        salutation_given,
+        case salutation_given when 'Frau' then 'f' else 'm' end as sex,
+        -- lower('Ö') is not the same on every engine; the list has no other such letters.
+        replace(
+            replace(
+                replace(
+                    replace(
+                        replace(
+                            replace(
+                                replace(lower(first_name), '-', ' '), 'Ä', 'ä'
+                            ), 'Ö', 'ö'
+                        ), 'Ü', 'ü'
+                    ), 'É', 'é'
+                ), 'Ş', 'ş'
+            ), 'Ç', 'ç'
+        ) as first_name,
+        replace(
+            replace(
+                replace(
+                    replace(
+                        replace(
+                            replace(lower(last_name), 'Ä', 'ä'), 'Ö', 'ö'
+                        ), 'Ü', 'ü'
+                    ), 'É', 'é'
+                ), 'Ş', 'ş'
+            ), 'Ç', 'ç'
+        ) as last_name
+    from joined
+    where salutation_given is not null
+),
+
+name_parts as (
+    select
+        contact_id,
+        salutation_given,
+        sex,
+        last_name,
+        split_part(first_name, ' ', 1) as first_part,
+        split_part(first_name, ' ', 2) as second_part,
+        split_part(first_name, ' ', 3) as third_part
+    from names
+    where split_part(first_name, ' ', 4) = ''
+),
+
+salutations as (
+    -- The CRM's word counts when every first name is one given to that sex only: two that agree.
+    -- A first name alone is no reason to call anybody Frau or Herr, and an unknown one confirms
+    -- nothing. Neutral too: companies, families, couples, and a last name that is a first name,
+    -- for then the two may be swapped.
+    select
+        name_parts.contact_id,
+        name_parts.salutation_given as salutation
+    from name_parts
+    inner join first_names as firsts
+        on name_parts.first_part = firsts.first_name and name_parts.sex = firsts.sex
+    left join first_names as seconds
+        on name_parts.second_part = seconds.first_name and name_parts.sex = seconds.sex
+    left join first_names as thirds
+        on name_parts.third_part = thirds.first_name and name_parts.sex = thirds.sex
+    left join first_names as lasts on name_parts.last_name = lasts.first_name
+    where
+        (name_parts.second_part = '' or seconds.first_name is not null)
+        and (name_parts.third_part = '' or thirds.first_name is not null)
+        and lasts.first_name is null
+        and not name_parts.last_name ~ '{{ company }}|{{ several }}'
 )
 
 select
@@ -143,27 +268,31 @@ select
     joined.email,
     joined.first_name,
     joined.last_name,
-    joined.salutation,
+    salutations.salutation,
+    joined.salutation_given,
     -- What the person chose; else what is spoken where it lives; else what most people read.
-    coalesce(
-        joined.language,
-        case when joined.country_code in ('DE', 'AT', 'CH', 'LI') then 'de' end,
-        '{{ default_language }}'
-    ) as language,
+    coalesce(joined.language, countries.language, '{{ default_language }}') as language,
     joined.country_code,
-    case
-        when joined.country_code = 'AT' then 'Europe/Vienna'
-        when joined.country_code in ('CH', 'LI') then 'Europe/Zurich'
-        when joined.country_code = 'GB' then 'Europe/London'
-        when joined.country_code = 'IE' then 'Europe/Dublin'
-        when joined.country_code = 'US' then 'America/New_York'
-        else '{{ default_timezone }}'
-    end as timezone,
+    coalesce(
+        timezones.timezone, countries.timezone, '{{ default_timezone }}'
+    ) as timezone,
+    joined.address_line,
+    joined.zip,
     joined.city,
     joined.phone,
+    coalesce(
+        joined.date_of_birth,
+        case
+            when extract(day from birthdays.date_of_birth) = birthdays.day_given
+                then birthdays.date_of_birth
+        end
+    ) as date_of_birth,
     joined.job_title,
     joined.company_name,
     joined.company_id,
+    joined.persona,
+    joined.buying_role,
+    joined.followers,
     joined.owner_id,
     coalesce(consents_ranked.state, 'none') as email_consent,
     consents_ranked.occurred_at as email_consent_at,
@@ -177,5 +306,9 @@ select
     joined.is_archived,
     joined.created_at
 from joined
+left join salutations on joined.contact_id = salutations.contact_id
+left join countries on joined.country_code = countries.country_code
+left join timezones on joined.timezone = timezones.timezone
+left join birthdays on joined.contact_id = birthdays.contact_id
 left join consents_ranked
     on joined.contact_id = consents_ranked.contact_id and consents_ranked.place = 1

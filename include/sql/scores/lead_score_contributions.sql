@@ -7,13 +7,14 @@ with lead_score_points as (
     select * from scores.lead_score_points
 ),
 
-by_group as (
+limits as (
     select
-        contact_id,
-        rule_group,
-        sum(points) as points
-    from lead_score_points
-    group by contact_id, rule_group
+        'fit' as rule_group,
+        {{ fit_limit }} as most
+    union all
+    select
+        'engagement' as rule_group,
+        {{ engagement_limit }} as most
 ),
 
 by_rule as (
@@ -21,32 +22,52 @@ by_rule as (
         contact_id,
         rule,
         rule_group,
-        count(*) as times,
-        max(occurred_at) as last_occurred_at,
+        sum(times) as times,
+        max(last_at) as last_at,
         sum(points) as points
     from lead_score_points
     group by contact_id, rule, rule_group
+),
+
+by_group as (
+    select
+        contact_id,
+        rule_group,
+        sum(points) as points
+    from by_rule
+    group by contact_id, rule_group
+),
+
+within_limits as (
+    select
+        contact_id,
+        rule,
+        rule_group,
+        times,
+        last_at,
+        points
+    from by_rule
     union all
     -- Above its limit a group gives nothing more: one busy afternoon makes no buyer.
     select
-        contact_id,
-        rule_group || '_limit' as rule,
-        rule_group,
+        by_group.contact_id,
+        by_group.rule_group || '_limit' as rule,
+        by_group.rule_group,
         0 as times,
-        cast(null as timestamp) as last_occurred_at,
-        {{ fit_limit }} - points as points
+        cast(null as timestamp) as last_at,
+        limits.most - by_group.points as points
     from by_group
-    where rule_group = 'fit' and points > {{ fit_limit }}
-    union all
+    inner join limits on by_group.rule_group = limits.rule_group
+    where by_group.points > limits.most
+),
+
+below_zero as (
     select
         contact_id,
-        rule_group || '_limit' as rule,
-        rule_group,
-        0 as times,
-        cast(null as timestamp) as last_occurred_at,
-        {{ engagement_limit }} - points as points
-    from by_group
-    where rule_group = 'engagement' and points > {{ engagement_limit }}
+        sum(points) as points
+    from within_limits
+    group by contact_id
+    having sum(points) < 0
 )
 
 select
@@ -54,6 +75,16 @@ select
     rule,
     rule_group,
     cast(times as bigint) as times,
-    last_occurred_at,
+    last_at as last_occurred_at,
     cast(points as decimal(18, 6)) as points
-from by_rule
+from within_limits
+union all
+-- A score ends at zero.
+select
+    contact_id,
+    'floor' as rule,
+    'floor' as rule_group,
+    cast(0 as bigint) as times,
+    cast(null as timestamp) as last_occurred_at,
+    cast(0 - points as decimal(18, 6)) as points
+from below_zero
