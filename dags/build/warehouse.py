@@ -57,12 +57,15 @@ def load_raw(begun: dict[str, str]) -> dict[str, int]:
 
 @task(outlets=[PUBLISHED], multiple_outputs=False)
 def publish(begun: dict[str, str], *, outlet_events: Any = None) -> dict[str, int]:
-    """Switch readers to the build, and remove the oldest ones."""
+    """Record who entered and left what, switch readers to the build, and remove the oldest ones."""
     from kreislauf import hooks
     from kreislauf.quality.audit import drop_docs
+    from kreislauf.warehouse.memberships import record_memberships
 
     engine = hooks.warehouse()
-    engine.publish(engine.build(begun["build_id"]))
+    build = engine.build(begun["build_id"])
+    record_memberships(hooks.landing(), engine, build)
+    engine.publish(build)
     outlet_events[PUBLISHED].extra = begun
     drop_docs(engine.drop_old())
     return engine.build(begun["build_id"]).tables

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from kreislauf import hooks
 from kreislauf.warehouse.models import load_models
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import land_rows
@@ -68,6 +69,8 @@ def test_a_build_is_published(run_dag, circuit):
     assert published.as_of == datetime(2026, 1, 1, tzinfo=UTC)
     assert done["results"]["begin"] == {"build_id": published.build_id, "as_of": AS_OF}
     assert done["results"]["core.contacts"] == published.tables["core.contacts"] == 1
+    recorded = hooks.landing().manifests("warehouse", "membership_changes")
+    assert [(manifest.cursor, manifest.rows) for manifest in recorded] == [(published.build_id, 1)]
     for audit in ("staging", "core", "marts"):
         assert (circuit.home / "data_docs" / published.build_id / f"{audit}.html").is_file()
 
