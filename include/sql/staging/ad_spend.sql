@@ -13,7 +13,6 @@ with versions as (
         _run,
         _line
     from raw.ad_spend
-    where cast(day as timestamp) < {{ as_of }}
 ),
 
 ranked as (

@@ -7,7 +7,6 @@ with shop_customers as (
         lower(trim(email)) as email,
         coalesce(created_at, updated_at) as seen_at
     from raw.shop_customers
-    where updated_at < {{ as_of }}
 ),
 
 crm_contacts as (
@@ -18,7 +17,6 @@ crm_contacts as (
         coalesce(additional_emails, '') as additional_emails,
         created_at as seen_at
     from raw.crm_contacts
-    where updated_at < {{ as_of }}
 ),
 
 orders as (

@@ -20,7 +20,6 @@ with versions as (
             partition by crm_contact_id
         ) as last_not_opted_out_at
     from raw.crm_contacts
-    where updated_at < {{ as_of }}
 ),
 
 opt_outs as (

@@ -8,7 +8,6 @@ with versions as (
             partition by deal_id order by updated_at desc, _run desc, _line desc
         ) as recency
     from raw.crm_deals
-    where updated_at < {{ as_of }}
 )
 
 select
@@ -26,12 +25,14 @@ select
     pipeline,
     amount,
     currency,
-    -- On an open deal the CRM's close date is a forecast, and may lie ahead.
+    -- On an open deal the CRM's close date is a forecast; a deal is closed at the latest when it says so.
     case
-        when lower(deal_stage) in ('closedwon', 'closedlost') and closed_at < {{ as_of }}
-            then closed_at
-        when lower(deal_stage) in ('closedwon', 'closedlost') then updated_at
+        when lower(deal_stage) in ('closedwon', 'closedlost')
+            then least(coalesce(closed_at, updated_at), updated_at)
     end as closed_at,
+    case
+        when lower(deal_stage) not in ('closedwon', 'closedlost') then closed_at
+    end as expected_close_at,
     nullif(owner_id, '') as owner_id,
     _run,
     _line

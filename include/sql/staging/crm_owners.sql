@@ -8,7 +8,6 @@ with versions as (
             partition by owner_id order by updated_at desc, _run desc, _line desc
         ) as recency
     from raw.crm_owners
-    where updated_at < {{ as_of }}
 )
 
 select

@@ -7,7 +7,6 @@ with versions as (
         lower(nullif(trim(lifecycle_stage), '')) as lifecycle_stage,
         updated_at
     from raw.crm_contacts
-    where updated_at < {{ as_of }}
 )
 
 select

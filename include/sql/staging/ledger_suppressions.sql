@@ -33,7 +33,6 @@ versions as (
             partition by suppression_id order by updated_at desc, _run desc, _line desc
         ) as recency
     from known
-    where known_at <= {{ as_of }}
 )
 
 select

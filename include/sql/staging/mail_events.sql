@@ -6,7 +6,6 @@ with events as (
         *,
         row_number() over (partition by event_id order by _run, _line) as copy
     from raw.mail_events
-    where occurred_at < {{ as_of }}
 )
 
 select

@@ -6,7 +6,6 @@ with versions as (
         *,
         row_number() over (partition by return_id order by _run desc, _line desc) as recency
     from raw.postal_returns
-    where cast(returned_on as timestamp) < {{ as_of }}
 )
 
 select

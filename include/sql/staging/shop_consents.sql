@@ -6,13 +6,14 @@ with versions as (
         customer_id,
         lower(email_marketing_state) as state,
         lower(email_marketing_opt_in_level) as opt_in_level,
-        -- A record is touched for many reasons; the statement keeps its own moment.
-        coalesce(email_marketing_updated_at, created_at, updated_at) as stated_at,
+        -- A record is touched for many reasons; the statement keeps its own moment, which is none ahead.
+        least(
+            coalesce(email_marketing_updated_at, created_at, updated_at), updated_at
+        ) as stated_at,
         updated_at,
         _run,
         _line
     from raw.shop_customers
-    where updated_at < {{ as_of }}
 ),
 
 ranked as (
@@ -22,7 +23,7 @@ ranked as (
             partition by customer_id, stated_at order by updated_at desc, _run desc, _line desc
         ) as recency
     from versions
-    where state in ('subscribed', 'pending', 'unsubscribed') and stated_at < {{ as_of }}
+    where state in ('subscribed', 'pending', 'unsubscribed')
 )
 
 select

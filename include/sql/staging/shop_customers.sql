@@ -9,7 +9,6 @@ with versions as (
             partition by customer_id order by updated_at desc, _run desc, _line desc
         ) as recency
     from raw.shop_customers
-    where updated_at < {{ as_of }}
 ),
 
 latest as (
@@ -43,6 +42,7 @@ select
         when nullif(trim(locale), '') is not null then 'en'
     end as language,
     nullif(trim(country_code), '') as country_code,
+    nullif(trim(address_line), '') as address_line,
     nullif(trim(city), '') as city,
     nullif(trim(zip), '') as zip,
     nullif(trim(phone), '') as phone,

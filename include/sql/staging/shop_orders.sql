@@ -8,7 +8,6 @@ with versions as (
             partition by order_id order by updated_at desc, _run desc, _line desc
         ) as recency
     from raw.shop_orders
-    where updated_at < {{ as_of }}
 )
 
 select

@@ -8,7 +8,6 @@ with versions as (
             partition by refund_id order by updated_at desc, _run desc, _line desc
         ) as recency
     from raw.shop_refunds
-    where updated_at < {{ as_of }} and created_at < {{ as_of }}
 )
 
 select

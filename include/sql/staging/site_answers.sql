@@ -6,7 +6,6 @@ with answers as (
         *,
         rank() over (partition by event_id order by _run, _line) as copy
     from raw.site_answers
-    where occurred_at < {{ as_of }}
 )
 
 select

@@ -50,11 +50,12 @@ CLOCKS: dict[str, tuple[str, ...]] = {
     "ledger_decisions": ("as_of",),
     "ledger_suppressions": (),
     "ad_spend": ("day",),
-    "membership_changes": ("as_of",),
+    "membership_changes": (),
     "postal_returns": ("returned_on",),
 }
 """The columns of a raw table that say when a row is from. A build as of a moment has the rows whose
-clocks all stand before it; the lines of an order and the like belong to the record they came with."""
+clocks all stand before it; the lines of an order and the like belong to the record they came with, and
+what was recorded of memberships is looked up as of a moment by its reports."""
 
 
 def latest(table: str, rows: Any) -> datetime | None:
