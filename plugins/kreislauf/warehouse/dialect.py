@@ -1,6 +1,6 @@
-"""The portable dialect: a subset of PostgreSQL plus seven functions, compiled to each engine.
+"""The portable dialect: a subset of PostgreSQL plus nine functions, compiled to each engine.
 
-The seven stand for what no two dialects write, or worse mean, the same way. They are written like
+The nine stand for what no two dialects write, or worse mean, the same way. They are written like
 ordinary functions; the compiler puts the engine's form in their place. What else is allowed is
 said, and enforced, by `kreislauf.warehouse.lint`.
 """
@@ -35,6 +35,10 @@ def _everywhere(parameters: tuple[str, ...], type: str, meaning: str, form: str)
 
 
 _DOUBLE = "CAST({} AS DOUBLE PRECISION)"
+_EXPONENT = (
+    f"{_DOUBLE.format('{exponent}')}"
+    f" * LN(CASE WHEN {_DOUBLE.format('{base}')} > 0 THEN {_DOUBLE.format('{base}')} END)"
+)
 
 FUNCTIONS: dict[str, Function] = {
     "DAYS_BETWEEN": Function(
@@ -91,6 +95,20 @@ FUNCTIONS: dict[str, Function] = {
         f"CAST({_DOUBLE.format('{value}')} * POWER({_DOUBLE.format('0.5')},"
         f" {_DOUBLE.format('{age}')} / {_DOUBLE.format('{half_life}')}) AS DECIMAL(18, 6))",
     ),
+    "POWER": _everywhere(
+        ("base", "exponent"),
+        "DOUBLE PRECISION",
+        "base to the power of exponent: NULL unless base is above 0, 0 below e^-690, NULL above e^690;"
+        " engines may differ in the last bit, so cast each to a decimal before they are summed",
+        f"CASE WHEN {_EXPONENT} < -690 THEN {_DOUBLE.format('0')} WHEN {_EXPONENT} <= 690"
+        f" THEN POWER({_DOUBLE.format('{base}')}, {_DOUBLE.format('{exponent}')}) END",
+    ),
+    "SQRT": _everywhere(
+        ("value",),
+        "DOUBLE PRECISION",
+        "the square root; NULL of a negative value",
+        f"SQRT(CASE WHEN {_DOUBLE.format('{value}')} >= 0 THEN {_DOUBLE.format('{value}')} END)",
+    ),
 }
 
 
@@ -130,13 +148,15 @@ def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True)
 
 
 def function_call(node: exp.Expression) -> tuple[str, list[exp.Expression]] | None:
-    """Name and arguments, when the node calls one of the seven functions.
+    """Name and arguments, when the node calls one of the nine functions.
 
     Raises:
         ValueError: the number of arguments is wrong.
     """
-    if isinstance(node, exp.Median):
-        return "MEDIAN", [node.this]
+    if isinstance(node, exp.Median | exp.Sqrt):
+        return node.sql_name(), [node.this]
+    if isinstance(node, exp.Pow):
+        return "POWER", [node.this, node.expression]
     if not isinstance(node, exp.Anonymous) or node.name.upper() not in FUNCTIONS:
         return None
     name = node.name.upper()

@@ -49,7 +49,7 @@ PORTABLE_FUNCTIONS = (
     exp.Lower, exp.Trim, exp.Length, exp.Substring, exp.Left, exp.Right, exp.Replace, exp.StrPosition,
     exp.SplitPart, exp.StartsWith, exp.MD5, exp.RegexpLike, exp.Concat, exp.ConcatWs,
     # numbers and time
-    exp.Abs, exp.Floor, exp.Ceil, exp.Sign, exp.TimestampTrunc, exp.DateTrunc, exp.Extract,
+    exp.Abs, exp.Floor, exp.Ceil, exp.Sign, exp.Pow, exp.Sqrt, exp.TimestampTrunc, exp.DateTrunc, exp.Extract,
 )  # fmt: skip
 
 _FLATTEN = "JSON differs between engines; flatten it when it is ingested (sources/streams.py)"
@@ -65,7 +65,6 @@ _INSTEAD: dict[type[exp.Expression], str] = {
     exp.RegexpReplace: "regexp_replace() replaces the first match here and all there; write replace()",
     exp.Log: "log() has another base on each engine; leave logarithms to Python",
     exp.Ln: "leave logarithms to Python",
-    exp.Pow: "power() of decimals has another type on each engine; write DECAY(value, age, half_life)",
     exp.ArgMax: "rank with row_number() and keep row 1",
     exp.ArgMin: "rank with row_number() and keep row 1",
     exp.AnyValue: "any_value() may give another row each time; write min() or max()",
@@ -325,7 +324,7 @@ def _stored_types(model: Model, schema: Schema) -> Iterator[Finding]:
 
 
 def _qualify(model: Model, schema: Mapping[str, Mapping[str, str]]) -> exp.Expression:
-    """The tree with every column resolved and typed; the seven functions become their types."""
+    """The tree with every column resolved and typed; the portable functions become their types."""
     tree = model.tree.copy()
     nested: dict[str, dict[str, dict[str, str]]] = {}
     for table in model.depends_on:

@@ -1,4 +1,4 @@
-"""The seven functions mean the same on both engines."""
+"""The portable functions mean the same on both engines."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ NEW_YEAR, EVE = "timestamp '2026-01-01 00:30:00'", "timestamp '2025-12-31 23:00:
         ("DECAY(1, 10, 30)", Decimal("0.793701")),
         ("MEDIAN(x)", 2.5),
         ("MEDIAN(x) filter (where x > 2)", 3.5),
+        ("POWER(cast(2 as decimal(18, 2)), cast(-1 as bigint))", 0.5),
+        ("POWER(2, 3 + 1) + 1", 17.0),
+        ("POWER(0.5, 2000)", 0.0),
+        ("POWER(10, 400)", None),
+        ("POWER(0, 2)", None),
+        ("POWER(-2, 2)", None),
+        ("POWER(null, 2)", None),
+        ("cast(POWER(0.9, 10) as decimal(18, 6))", Decimal("0.348678")),
+        ("SQRT(2.25)", 1.5),
+        ("SQRT(0)", 0.0),
+        ("SQRT(-1)", None),
         ("DAYS_BETWEEN(null, cast('2026-01-01' as date))", None),
     ],
 )
