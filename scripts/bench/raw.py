@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from pyarrow import parquet
 
 from kreislauf.landing.load import digest
-from kreislauf.landing.manifest import Manifest, Window
+from kreislauf.landing.manifest import Manifest, Window, iso
 from kreislauf.landing.zone import LandingZone
 from kreislauf.sources.streams import STREAMS, Stream
-from kreislauf.warehouse.raw import raw_columns
+from kreislauf.warehouse.raw import CLOCKS, latest, raw_columns
 from scripts.bench.tables import MACROS, TABLES
 
 
 def write(zone: LandingZone, size: int, as_of: datetime) -> int:
     """Land everything there is of `size` contacts before `as_of`; return the rows of all tables."""
-    return sum(_land(zone, stream, size, as_of, None, 0, 100) for stream in STREAMS)
+    made = [stream for stream in STREAMS if set(stream.tables) <= set(TABLES)]
+    return sum(_land(zone, stream, size, as_of, None, 0, 100) for stream in made)
 
 
 def write_new_events(zone: LandingZone, size: int, since: datetime, as_of: datetime) -> int:
@@ -50,7 +52,7 @@ def _land(
             statement = f"copy ({_typed(name)}) to {_literal(path)} (format parquet, compression zstd)"
             values = {"run": run.name, "extracted_at": as_of.replace(tzinfo=None)}
             [(rows,)] = database.execute(statement, values).fetchall()
-            tables[name] = {"file": path.name, "rows": rows, "sha256": digest(path)}
+            tables[name] = {"file": path.name, "rows": rows, "sha256": digest(path)} | _latest(name, path)
     manifest = Manifest(
         run=run.name,
         source=stream.source,
@@ -96,6 +98,11 @@ def _typed(table: str) -> str:
     columns = ", ".join(f'cast("{name}" as {type_}) as "{name}"' for name, type_ in declared.items())
     made = f"select *, {lineage} from ({TABLES[table]})"
     return f"select {columns} from (select {empty} where false union all by name {made})"
+
+
+def _latest(table: str, path: Path) -> dict[str, str | None]:
+    clocks = list(CLOCKS.get(table, ()))
+    return {"latest": iso(latest(table, parquet.read_table(path, columns=clocks)))} if clocks else {}
 
 
 def _literal(path: Path) -> str:

@@ -25,7 +25,7 @@ select
     pipeline,
     amount,
     currency,
-    -- On an open deal the CRM's close date is a forecast; a deal is closed at the latest when it says so.
+    -- On an open deal the close date is a forecast; no deal is closed later than it says so.
     case
         when lower(deal_stage) in ('closedwon', 'closedlost')
             then least(coalesce(closed_at, updated_at), updated_at)

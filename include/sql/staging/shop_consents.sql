@@ -6,7 +6,7 @@ with versions as (
         customer_id,
         lower(email_marketing_state) as state,
         lower(email_marketing_opt_in_level) as opt_in_level,
-        -- A record is touched for many reasons; the statement keeps its own moment, which is none ahead.
+        -- A record is touched for many reasons; the statement keeps its own moment, if past.
         least(
             coalesce(email_marketing_updated_at, created_at, updated_at), updated_at
         ) as stated_at,
