@@ -4,8 +4,8 @@ Plain functions on arrays. Fitting is done here, on counts; scoring each person 
 (`include/sql/scores/clv.sql`).
 """
 
-from kreislauf.clv.bg_nbd import BgNbd, dropout_nodes, fit_bg_nbd
+from kreislauf.clv.bg_nbd import BgNbd, beta_nodes, dropout_nodes, fit_bg_nbd
 from kreislauf.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
 from kreislauf.clv.likelihood import FitError
 
-__all__ = ["BgNbd", "FitError", "GammaGamma", "dropout_nodes", "fit_bg_nbd", "fit_gamma_gamma"]
+__all__ = ["BgNbd", "FitError", "GammaGamma", "beta_nodes", "dropout_nodes", "fit_bg_nbd", "fit_gamma_gamma"]

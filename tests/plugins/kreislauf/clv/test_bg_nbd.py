@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.special import beta, gamma
+from scipy.special import beta, gamma, hyp2f1
 
-from kreislauf.clv import BgNbd, FitError, dropout_nodes, fit_bg_nbd
+from kreislauf.clv import BgNbd, FitError, beta_nodes, dropout_nodes, fit_bg_nbd
 
 TRUE = (0.6, 12.0, 0.8, 2.5)
 
@@ -147,7 +147,7 @@ def test_nobody_came_back():
     ("a", "b"), [(0.8, 2.4), (0.5, 0.5), (0.3, 0.7), (1, 1), (5, 1), (0.02, 40), (300, 900)]
 )
 def test_nodes_integrate_polynomials_exactly(a, b):
-    nodes, weights = dropout_nodes(a, b, 6)
+    nodes, weights = beta_nodes(a, b, 6)
     assert np.all((nodes > -1e-12) & (nodes < 1)) and np.all(np.diff(nodes) > 0)
     for power in range(12):
         moment = np.prod([(a + k) / (a + b + k) for k in range(power)])
@@ -155,5 +155,47 @@ def test_nodes_integrate_polynomials_exactly(a, b):
 
 
 def test_one_node_is_the_mean():
-    nodes, weights = dropout_nodes(2, 6, 1)
+    nodes, weights = beta_nodes(2, 6, 1)
     assert (nodes.tolist(), weights.tolist()) == ([0.25], [1.0])
+
+
+def expected_if_alive(fit: BgNbd, x: int, age: float, horizon: float) -> float:
+    """Equation 10 of the paper, without its denominator."""
+    r, alpha, a, b, _ = fit
+    shrink = ((alpha + age) / (alpha + age + horizon)) ** (r + x)
+    series = hyp2f1(r + x, b + x, a + b + x - 1, horizon / (alpha + age + horizon))
+    return (a + b + x - 1) / (a - 1) * (1 - shrink * series)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        (0.243, 30.9, 0.793, 2.426),
+        (1.2, 140, 0.5, 3),
+        (3, 400, 1.5, 1.5),
+        (0.4, 3, 0.9, 8),
+        (1, 30, 30, 60),
+    ],
+)
+@pytest.mark.parametrize("frequency", [0, 1, 7, 40, 300])
+def test_orders_to_come_are_those_of_the_closed_form(parameters, frequency):
+    fit = BgNbd(*parameters, log_likelihood=0)
+    nodes, weights = dropout_nodes(fit, frequency, age=frequency, horizon=365)
+    for age in (frequency, frequency + 30, 1500):
+        for horizon in (30, 365):
+            span = fit.alpha + age
+            orders = weights @ ((1 - (span / (span + nodes * horizon)) ** (fit.r + frequency)) / nodes)
+            assert orders == pytest.approx(
+                expected_if_alive(fit, frequency, age, horizon), abs=1e-7, rel=1e-7
+            )
+
+
+def test_where_nobody_drops_out_orders_go_on_at_their_rate():
+    fit = BgNbd(2.0, 50.0, 1e-8, 5.0, log_likelihood=0)
+    nodes, weights = dropout_nodes(fit, 3, age=150, horizon=365)
+    orders = weights @ ((1 - (200 / (200 + nodes * 365)) ** 5) / nodes)
+    assert orders == pytest.approx(5 / 200 * 365, rel=1e-6)
+
+
+def test_few_nodes_are_enough_for_usual_parameters():
+    assert len(dropout_nodes(BgNbd(0.243, 30.9, 0.793, 2.426, 0), 2, 14, 365)[0]) <= 32
