@@ -1,4 +1,4 @@
--- Buyers who used to buy often or much, and have not for long.
+-- Buyers who used to come often and spend well, and have not for long.
 -- owner: crm
 -- grain: contact_id
 with buyers as (
@@ -7,4 +7,4 @@ with buyers as (
 
 select contact_id
 from buyers
-where cell in ('at_risk', 'cant_lose_them')
+where cell = 'at_risk'

@@ -2,19 +2,19 @@
 -- owner: sales
 -- grain: contact_id
 {% set hot_from = 40 %}
-{% set engaged_within = "14 days" %}
+{% set engaged_within_days = 14 %}
 with lead_score as (
     select * from scores.lead_score
 ),
 
-stage as (
+stages as (
     select * from lifecycle.stage
 )
 
 select lead_score.contact_id
 from lead_score
-inner join stage on lead_score.contact_id = stage.contact_id
+inner join stages on lead_score.contact_id = stages.contact_id
 where
     lead_score.score >= {{ hot_from }}
-    and lead_score.last_engaged_at >= {{ as_of }} - interval '{{ engaged_within }}'
-    and stage.stage in ('other', 'subscriber', 'lead', 'mql', 'sql', 'opportunity')
+    and DAYS_BETWEEN(lead_score.last_engaged_at, {{ as_of }}) <= {{ engaged_within_days }}
+    and stages.stage not in ('customer', 'evangelist')

@@ -1,11 +1,11 @@
 -- People who bought at least once, but not in the last 180 days.
 -- owner: crm
 -- grain: contact_id
-{% set lapsed_after = "180 days" %}
+{% set lapsed_after_days = 180 %}
 with buyers as (
     select * from scores.rfm
 )
 
 select contact_id
 from buyers
-where last_ordered_at < {{ as_of }} - interval '{{ lapsed_after }}'
+where recency_days > {{ lapsed_after_days }}

@@ -1,7 +1,7 @@
 -- People whose subscription began in the last 30 days and still holds.
 -- owner: crm
 -- grain: contact_id
-{% set new_for = "30 days" %}
+{% set new_for_days = 30 %}
 with subscriptions as (
     select * from core.subscriptions
 ),
@@ -13,4 +13,4 @@ subscribers as (
 select distinct subscribers.contact_id
 from subscribers
 inner join subscriptions on subscribers.contact_id = subscriptions.contact_id
-where subscriptions.started_at >= {{ as_of }} - interval '{{ new_for }}'
+where DAYS_BETWEEN(subscriptions.started_at, {{ as_of }}) <= {{ new_for_days }}

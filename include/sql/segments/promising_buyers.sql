@@ -1,0 +1,10 @@
+-- Recent buyers with a small first order, a little while ago.
+-- owner: crm
+-- grain: contact_id
+with buyers as (
+    select * from scores.rfm
+)
+
+select contact_id
+from buyers
+where cell = 'promising'
