@@ -2,59 +2,90 @@
 -- of the cell. Equal values share a score; every pair of scores has exactly one cell.
 -- owner: crm
 -- grain: contact_id
-with orders as (
-    select * from core.orders
-    -- What was sent back whole was not bought.
-    where is_valid and contact_id is not null and net_amount > 0
-),
-
-buyers as (
+with buyers as (
     select
         contact_id,
-        max(ordered_at) as last_ordered_at,
-        DAYS_BETWEEN(max(ordered_at), {{ as_of }}) as recency_days,
-        count(*) as orders,
-        cast(sum(net_amount) as decimal(18, 2)) as net_amount
-    from orders
-    group by contact_id
+        last_ordered_at,
+        days_since_last,
+        orders,
+        net_amount
+    from scores.purchase_history
+),
+
+-- Few values are shared by many buyers: ranking the values is cheaper than ranking the buyers.
+counted as (
+    select
+        'recency' as measure,
+        -- The more, the better.
+        cast(-days_since_last as decimal(18, 2)) as amount,
+        count(*) as buyers
+    from buyers
+    group by days_since_last
+    union all
+    select
+        'frequency' as measure,
+        cast(orders as decimal(18, 2)) as amount,
+        count(*) as buyers
+    from buyers
+    group by orders
+    union all
+    select
+        'value' as measure,
+        net_amount as amount,
+        count(*) as buyers
+    from buyers
+    group by net_amount
 ),
 
 ranked as (
     select
-        *,
-        count(*) over () as buyers,
-        -- How many buyers are worse: the same for all who share a value, unlike ntile().
-        rank() over (order by recency_days desc) - 1 as less_recent,
-        rank() over (order by orders) - 1 as less_frequent,
-        rank() over (order by net_amount) - 1 as less_valuable
-    from buyers
+        measure,
+        amount,
+        sum(buyers) over (partition by measure order by amount) - buyers as worse,
+        sum(buyers) over (partition by measure) as total
+    from counted
+),
+
+limits as (
+    select
+        measure,
+        min(case when 5 * worse >= 4 * total then amount end) as fifth,
+        min(case when 5 * worse >= 3 * total then amount end) as fourth,
+        min(case when 5 * worse >= 2 * total then amount end) as third,
+        min(case when 5 * worse >= total then amount end) as second
+    from ranked
+    group by measure
 ),
 
 scored as (
     select
-        *,
+        buyers.*,
+        -- Without a value that so many are worse than, the limit is NULL and nobody reaches it.
         case
-            when 5 * less_recent >= 4 * buyers then 5
-            when 5 * less_recent >= 3 * buyers then 4
-            when 5 * less_recent >= 2 * buyers then 3
-            when 5 * less_recent >= buyers then 2
+            when -buyers.days_since_last >= recency.fifth then 5
+            when -buyers.days_since_last >= recency.fourth then 4
+            when -buyers.days_since_last >= recency.third then 3
+            when -buyers.days_since_last >= recency.second then 2
             else 1
         end as recency_score,
         case
-            when 5 * less_frequent >= 4 * buyers then 5
-            when 5 * less_frequent >= 3 * buyers then 4
-            when 5 * less_frequent >= 2 * buyers then 3
-            when 5 * less_frequent >= buyers then 2
+            when buyers.orders >= frequency.fifth then 5
+            when buyers.orders >= frequency.fourth then 4
+            when buyers.orders >= frequency.third then 3
+            when buyers.orders >= frequency.second then 2
             else 1
         end as frequency_score,
         case
-            when 5 * less_valuable >= 4 * buyers then 5
-            when 5 * less_valuable >= 3 * buyers then 4
-            when 5 * less_valuable >= 2 * buyers then 3
-            when 5 * less_valuable >= buyers then 2
+            when buyers.net_amount >= money.fifth then 5
+            when buyers.net_amount >= money.fourth then 4
+            when buyers.net_amount >= money.third then 3
+            when buyers.net_amount >= money.second then 2
             else 1
         end as monetary_score
-    from ranked
+    from buyers
+    inner join limits as recency on recency.measure = 'recency'
+    inner join limits as frequency on frequency.measure = 'frequency'
+    inner join limits as money on money.measure = 'value'
 ),
 
 placed as (
@@ -93,7 +124,7 @@ select
         else 'lost'
     end as cell,
     last_ordered_at,
-    cast(recency_days as bigint) as recency_days,
-    cast(orders as bigint) as orders,
+    days_since_last as recency_days,
+    orders,
     net_amount
 from placed
