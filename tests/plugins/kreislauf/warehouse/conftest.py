@@ -14,6 +14,7 @@ from kreislauf.connections import Connection
 from kreislauf.landing.manifest import Manifest
 from kreislauf.warehouse.engines import Engine, engine_for
 from kreislauf.warehouse.testing import land_rows, postgres_server
+from scripts.conformance import servers
 
 Land = Callable[..., Manifest]
 
@@ -45,10 +46,27 @@ def postgres_engine(postgres_uri: str) -> Iterator[Engine]:
     admin.close()
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(scope="session")
+def spark_url() -> Iterator[str]:
+    """Sail, which starts in a moment; `make conformance` compares Apache Spark too."""
+    if not servers.SAIL.exists():
+        pytest.skip("Sail is not set up; `make conformance` does that")
+    with servers.sail() as url:
+        yield url
+
+
+@pytest.fixture
+def spark_engine(spark_url: str, tmp_path: Path) -> Iterator[Engine]:
+    extra = {"folder": str(tmp_path / "warehouse")}
+    engine = engine_for(Connection("warehouse", "spark_connect", host=spark_url, extra=extra))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(params=["duckdb", "postgres", "spark"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    name = {"duckdb": "parquet_engine", "postgres": "postgres_engine"}[request.param]
-    return request.getfixturevalue(name)
+    names = {"duckdb": "parquet_engine", "postgres": "postgres_engine", "spark": "spark_engine"}
+    return request.getfixturevalue(names[request.param])
 
 
 @pytest.fixture
