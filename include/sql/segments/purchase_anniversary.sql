@@ -2,17 +2,8 @@
 -- owner: crm
 -- grain: contact_id
 {% set days = 7 %}
-with orders as (
-    select * from core.orders
-    where is_valid and contact_id is not null and net_amount > 0
-),
-
-first_orders as (
-    select
-        contact_id,
-        min(ordered_at) as ordered_at
-    from orders
-    group by contact_id
+with buyers as (
+    select * from scores.purchase_history
 ),
 
 period as (
@@ -31,10 +22,11 @@ numbered as (
 anniversaries as (
     select
         contact_id,
-        100 * extract(month from ordered_at) + extract(day from ordered_at) as number
-    from first_orders
+        100 * extract(month from first_ordered_at)
+        + extract(day from first_ordered_at) as number
+    from buyers
     -- The purchase itself is no anniversary.
-    where DAYS_BETWEEN(ordered_at, {{ as_of }}) >= {{ days }}
+    where age_days >= {{ days }}
 )
 
 select anniversaries.contact_id
