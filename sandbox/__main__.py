@@ -33,6 +33,9 @@ def arguments(defaults: Options) -> argparse.Namespace:
     )
     parser.add_argument("--live", action="store_true", help="let the world's clock follow the real one")
     parser.add_argument("--site-inbox", help="folder that receives site events as NDJSON files")
+    parser.add_argument(
+        "--files-inbox", help="folder whose ad_spend and postal_returns receive files that people would drop"
+    )
     parser.add_argument("--webhook", help="URL that receives mail events")
     for name in ("client-id", "client-secret", "crm-token", "mail-key"):
         parser.add_argument(f"--{name}", default=getattr(defaults, name.replace("-", "_")))
@@ -67,9 +70,8 @@ def main() -> None:
     given.shop_rate = given.shop_rate or (1000 if given.retail else defaults.shop_rate)
     given.shop_bucket = given.shop_bucket or 20 * given.shop_rate
     options = Options(**{name: getattr(given, name) for name in Options.__dataclass_fields__})
-    site_inbox = Path(given.site_inbox) if given.site_inbox else None
     setting = clock.Setting(given.seed, given.start, given.contacts, given.days, given.retail)
-    clock.begin(store, setting, site_inbox)
+    clock.begin(store, setting, options.outlets())
     config = uvicorn.Config(
         create_app(store, options), log_level="warning", access_log=False, ws="none", date_header=False
     )

@@ -36,8 +36,13 @@ class Options:
     shop_bucket: int = 2000
     shop_rate: int = 100
     site_inbox: str | None = None
+    files_inbox: str | None = None
     webhook: str | None = None
     live: bool = False
+
+    def outlets(self) -> clock.Outlets:
+        folders = (Path(name) if name else None for name in (self.site_inbox, self.files_inbox))
+        return clock.Outlets(*folders, webhook=self.webhook)
 
     def credentials(self) -> dict[str, str]:
         names = ("client_id", "client_secret", "crm_token", "mail_key")
@@ -47,8 +52,8 @@ class Options:
 def create_app(store: Store, options: Options) -> Any:
     """The whole sandbox over a store that is generated. Mounts `/shop`, `/crm` and `/mail`."""
     faults = Faults()
-    site_inbox = Path(options.site_inbox) if options.site_inbox else None
-    live = Live(lambda now: clock.advance(store, now, site_inbox, options.webhook))
+    outlets = options.outlets()
+    live = Live(lambda now: clock.advance(store, now, outlets))
 
     def world(request: Request) -> Response:
         return JSONResponse(clock.report(store))
@@ -60,7 +65,7 @@ def create_app(store: Store, options: Options) -> Any:
             return JSONResponse(
                 {"error": 'Expected a JSON body such as {"until": "2026-11-01T12:00:00Z"}.'}, 400
             )
-        done = await run_in_threadpool(clock.advance, store, until, site_inbox, options.webhook)
+        done = await run_in_threadpool(clock.advance, store, until, outlets)
         return JSONResponse(done)
 
     def follow(request: Request) -> Response:

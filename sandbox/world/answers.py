@@ -63,15 +63,17 @@ def click(entry: Entry) -> None:
     """A link in a mail is followed: the cart that was left is often completed, sometimes something bought."""
     person, rng, url = entry.person, entry.rng, entry.data["url"]
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-    utm = {"utm_campaign": asked.get("utm_campaign"), "utm_content": asked.get("utm_content")}
-    entry.sim.site(person, entry.at, "page_view", url, known=person.customer_id is not None, **utm)
+    utm = {name: value for name, value in asked.items() if name.startswith("utm_")}
+    entry.sim.site(
+        person, entry.at, "page_view", url, known=person.customer_id is not None, seconds_on_page=8, **utm
+    )
     handle = urlsplit(url).path.rpartition("/products/")[2]
     found = entry.db.execute("select id from shop_products where handle = ?", (handle,)).fetchone()
     if found is not None:
-        at = entry.at + timedelta(seconds=8)
         entry.sim.site(
-            person, at, "product_view", url, known=True, product_id=product_gid(found["id"]), **utm
-        )
+            person, entry.at + timedelta(seconds=8), "product_view", url,
+            known=True, product_id=product_gid(found["id"]), seconds_on_page=rng.randrange(4, 120), **utm,
+        )  # fmt: skip
     chance = rng.random()
     if person.open_checkout is not None and chance < 0.55:
         minutes = timedelta(minutes=rng.randrange(2, 40))

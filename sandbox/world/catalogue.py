@@ -129,6 +129,18 @@ CONTENTS = tuple(
     )
 )  # fmt: skip
 
+COMPANIONS = {
+    "Matcha Premium": "Matcha Whisk Chasen",
+    "Matcha Whisk Chasen": "Matcha Bowl",
+    "Pour-Over Dripper V60": "Filter Papers 100",
+    "Glass Teapot 1 l": "Tea Strainer Fine",
+    "Earl Grey Blue": "Shortbread Fingers",
+    "Ostfriesenmischung": "Kluntje Brown Sugar",
+    "Espresso Milano": "Amarettini",
+    "Hand Grinder Steel": "Yirgacheffe Filter",
+}
+"""What is often bought with something, by title."""
+
 SEARCHES = (
     "matcha",
     "darjeeling",

@@ -16,14 +16,25 @@ import sqlite3
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sandbox import store as state
 from sandbox.mail import webhook as mail_webhook
 from sandbox.store import Store, iso, parse
-from sandbox.world import answers, catalogue, register, retail, sales, shopping
+from sandbox.world import (
+    answers,
+    catalogue,
+    fulfilment,
+    post,
+    reading,
+    register,
+    retail,
+    sales,
+    shopping,
+    traffic,
+)
 from sandbox.world.simulation import Simulation
 
 EARLY = timedelta(days=220)
@@ -43,10 +54,20 @@ class Setting:
     retail: Path | None = None
 
 
-def begin(store: Store, setting: Setting, site_inbox: Path | None) -> None:
+@dataclass(frozen=True)
+class Outlets:
+    """Where what happens is told: folders for files of site events and for files that people would drop
+    (below it `ad_spend` and `postal_returns`), and the URL for mail events. None: told to nobody yet."""
+
+    site_inbox: Path | None = None
+    files_inbox: Path | None = None
+    webhook: str | None = None
+
+
+def begin(store: Store, setting: Setting, outlets: Outlets = Outlets()) -> None:
     """Generate the world if there is none yet, and write what a stopped one still had to write."""
     store.generate(lambda db: _fill(db, setting))
-    deliver_site_events(store, site_inbox)
+    deliver_files(store, outlets)
 
 
 def _fill(db: sqlite3.Connection, setting: Setting) -> None:
@@ -64,10 +85,11 @@ def _fill(db: sqlite3.Connection, setting: Setting) -> None:
         ("shop_name", "Blatt & Bohne"),
         ("currency", "EUR"),
         ("scale", json.dumps(scale)),
+        ("ads_paid_until", opened.date().isoformat()),
     ):
         state.put(db, key, value)
     catalogue.write(db, setting.seed, opened - timedelta(days=30))
-    sales.put_owners(db, opened)
+    sales.set_up(db, opened)
     simulation = Simulation(db, HANDLERS)
     _plan_history(simulation, setting, start)
     simulation.run(start)
@@ -99,7 +121,7 @@ def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> 
     simulation.schedule("passers_by", begin.replace(hour=0, minute=0), 0)
 
 
-def advance(store: Store, until: datetime, site_inbox: Path | None, webhook: str | None) -> dict[str, Any]:
+def advance(store: Store, until: datetime, outlets: Outlets = Outlets()) -> dict[str, Any]:
     """Move the clock to `until`; people do what they do, also in answer to the mails they got.
 
     Returns what happened, by kind. A moment that has passed already changes nothing, but what was
@@ -107,13 +129,13 @@ def advance(store: Store, until: datetime, site_inbox: Path | None, webhook: str
     """
     with _advancing:
         happened = _live(store, until)
-        files = deliver_site_events(store, site_inbox)
+        files = deliver_files(store, outlets)
         opted_out = answers.opt_out(store)
-        posted = _post_mail_events(store, webhook) if webhook else {}
+        posted = _post_mail_events(store, outlets.webhook) if outlets.webhook else {}
         return {
             "now": iso(store.now()),
             "happened": happened,
-            "site_event_files": files,
+            "files": files,
             "opt_outs": opted_out,
             "mail_events": posted,
         }
@@ -133,7 +155,7 @@ def _live(store: Store, until: datetime) -> dict[str, int]:
 
 
 def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | None, until: datetime) -> None:
-    """End of the transaction: the people, the site events as files to be written, the clock."""
+    """End of the transaction: the people, what happened as files to be written, the clock."""
     simulation.save()
     end = iso(until)
     files: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -152,11 +174,19 @@ def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | Non
     suffix = "" if since is None else f"-{_compact(since)}-{_compact(until)}"
     for day, records in files.items():
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        db.execute(
-            "insert or replace into world_outbox values (?, ?)",
-            (f"site-{day}{suffix}.ndjson.gz", gzip.compress(lines.encode(), 5, mtime=0)),
-        )
+        _put_out(db, f"site-{day}{suffix}.ndjson.gz", gzip.compress(lines.encode(), 5, mtime=0))
+    if simulation.letters:
+        _put_out(db, *post.returns_file(simulation.letters, _compact(until)))
+    if paid_until := state.get(db, "ads_paid_until", ""):
+        days = date.fromisoformat(paid_until), until.date()
+        if spent := traffic.spend_file(simulation.seed, simulation.scale["contacts"], *days):
+            _put_out(db, *spent)
+        state.put(db, "ads_paid_until", max(days).isoformat())
     state.put(db, "now", end)
+
+
+def _put_out(db: sqlite3.Connection, name: str, body: bytes) -> None:
+    db.execute("insert or replace into world_outbox values (?, ?)", (name, body))
 
 
 def _post_mail_events(store: Store, webhook: str) -> dict[str, int]:
@@ -168,20 +198,25 @@ def _compact(moment: datetime) -> str:
     return moment.strftime("%Y%m%dT%H%M%S")
 
 
-def deliver_site_events(store: Store, site_inbox: Path | None) -> int:
-    """Write waiting files into the inbox folder, each complete or not at all. Returns how many."""
-    if site_inbox is None:
-        return 0
-    site_inbox.mkdir(parents=True, exist_ok=True)
+def deliver_files(store: Store, outlets: Outlets) -> int:
+    """Write waiting files into the inbox folders, each complete or not at all. Returns how many."""
     with store.read() as db:
         waiting = db.execute("select name, body from world_outbox order by name").fetchall()
+    written = []
     for row in waiting:
-        draft = site_inbox / f".{row['name']}.{os.getpid()}.draft"
+        # Only files that people would drop are named with a folder.
+        inbox = outlets.files_inbox if "/" in row["name"] else outlets.site_inbox
+        if inbox is None:
+            continue
+        path = inbox / row["name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         draft.write_bytes(row["body"])
-        draft.replace(site_inbox / row["name"])
+        draft.replace(path)
+        written.append((row["name"],))
     with store.write() as db:
-        db.executemany("delete from world_outbox where name = ?", [(row["name"],) for row in waiting])
-    return len(waiting)
+        db.executemany("delete from world_outbox where name = ?", written)
+    return len(written)
 
 
 COUNTED = {
@@ -198,7 +233,7 @@ COUNTED = {
     "crm_notes": "crm_object where kind = 'notes' and archived_at is null",
     "people": "world_people",
     "messages": "mail_message",
-    "site_event_files_waiting": "world_outbox",
+    "files_waiting": "world_outbox",
 }
 
 
@@ -232,7 +267,10 @@ def leave_cart(entry: Any) -> None:
 HANDLERS = {
     **register.HANDLERS,
     **shopping.HANDLERS,
+    **fulfilment.HANDLERS,
     **sales.HANDLERS,
     **answers.HANDLERS,
+    **reading.HANDLERS,
+    **post.HANDLERS,
     "leave_cart": leave_cart,
 }

@@ -14,6 +14,8 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.world.profile import describe
+
 if TYPE_CHECKING:
     from faker import Faker
 
@@ -120,6 +122,20 @@ class Person:
     """No longer visits the shop or looks at mails."""
     favourites: list[int] = field(default_factory=list)
     """Product ids bought before."""
+    staple: int | None = None
+    """The product id of what is bought again and again."""
+    birthday: str = "1980-01-01"
+    timezone: str = "Europe/Berlin"
+    hour: int = 20
+    """When they are at a screen, by their own clock."""
+    persona: str | None = None
+    thrift: float = 0.05
+    """How often they buy at a discount, 0 to 1."""
+    followers: int = 0
+    authority: str = "uses"
+    """What they have to say when their company buys: decides, recommends, uses."""
+    budget: float = 0.0
+    """What their company has to spend in a year, in EUR."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -191,6 +207,7 @@ def draw(seed: int, number: int, free: Taken) -> Person:
     if number not in PROBES and rng.random() < 0.015:
         person.valid = False
         person.email = _spoiled(rng, person.email)
+    describe(seed, person)
     return person
 
 

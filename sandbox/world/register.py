@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sandbox.store import iso
 from sandbox.world.people import Person, draw, second_address
+from sandbox.world.reading import newsletter_answers
 from sandbox.world.sales import become_lead, join_crm
-from sandbox.world.shopping import site_url
-from sandbox.world.simulation import Entry
+from sandbox.world.shopping import referral
+from sandbox.world.simulation import Entry, site_url
 
 FIRST_CUSTOMER_ID = 7_200_000_000_000
 
@@ -27,17 +29,29 @@ def arrive(entry: Entry) -> None:
     if entry.data.get("chain"):
         gap = timedelta(days=1) / sim.scale["arrivals_a_day"]
         sim.schedule("arrive", entry.at + gap * entry.rng.uniform(0.2, 1.8), 0, chain=True)
-    own = Entry(sim, entry.at, person, {}, entry.rng)
+    friend = _friend(entry, person) if entry.rng.random() < 0.09 else None
+    own = Entry(sim, entry.at, person, {"friend": friend}, entry.rng)
     if person.role == "lead":
         become_lead(own)
         return
     if person.role in {"customer", "subscriber"}:
         open_account(own)
-    sim.schedule("visit", entry.at + timedelta(minutes=entry.rng.randrange(1, 20)), person.id)
+    sim.schedule(
+        "visit", entry.at + timedelta(minutes=entry.rng.randrange(1, 20)), person.id,
+        first=True, friend=friend,
+    )  # fmt: skip
     if person.in_crm:
         own.some_day("join_crm", entry.rng.uniform(0, 40))
     if entry.rng.random() < 0.04:
         own.some_day("change_address", entry.rng.uniform(20, 150))
+
+
+def _friend(entry: Entry, newcomer: Person) -> int | None:
+    """The customer whose link brought somebody: of a few acquaintances the one who has bought most."""
+    numbers = [entry.rng.randint(1, newcomer.id) for _ in range(4)]
+    known = [entry.sim.person(number) for number in numbers if number != newcomer.id]
+    buyers = [person for person in known if person.customer_id is not None and person.purchases > 0]
+    return max(buyers, key=lambda person: person.purchases).customer_id if buyers else None
 
 
 def open_account(entry: Entry) -> None:
@@ -79,9 +93,12 @@ def open_account(entry: Entry) -> None:
         ),
     )
     if level:
+        more: dict[str, Any] = referral(entry.data["friend"]) if entry.data.get("friend") else {}
+        if answers := newsletter_answers(person, entry.rng):
+            more["answers"] = answers
         url = site_url("/newsletter")
         entry.sim.site(
-            person, entry.at, "form_submit", url, known=True, email=person.email, topic="newsletter"
+            person, entry.at, "form_submit", url, known=True, email=person.email, topic="newsletter", **more
         )
     if state == "PENDING" and entry.rng.random() < 0.86:
         entry.later("confirm", timedelta(minutes=entry.rng.gammavariate(1.2, 40)))

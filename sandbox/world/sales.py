@@ -8,10 +8,9 @@ from typing import Any
 
 from sandbox.crm import store as crm
 from sandbox.store import iso
-from sandbox.world.catalogue import CONTENTS
+from sandbox.world import profile, reading, traffic
 from sandbox.world.people import INDUSTRIES, second_address
-from sandbox.world.shopping import site_url
-from sandbox.world.simulation import Entry
+from sandbox.world.simulation import Entry, site_url
 
 FIRST_CONTACT_ID = 210_000_000_000
 FIRST_COMPANY_ID = 310_000_000_000
@@ -51,7 +50,12 @@ CALLS = (
 )
 
 
-def put_owners(db: Any, opened_at: Any) -> None:
+def set_up(db: Any, opened_at: Any) -> None:
+    """The people of the sales team, and the contact properties that they have added."""
+    db.executemany(
+        "insert into crm_property values ('contacts', ?, ?, ?, 'text')",
+        [(name, name, type) for name, type in profile.OWN_PROPERTIES.items()],
+    )
     for owner_id, first, last in OWNERS:
         properties = {"email": f"{first}.{last}@team.example".lower(), "firstname": first, "lastname": last}
         crm.put(db, "owners", owner_id, properties, opened_at, opened_at)
@@ -61,6 +65,7 @@ def become_lead(entry: Entry) -> None:
     """Somebody from a company leaves their address for a download."""
     person, rng = entry.person, entry.rng
     _put_contact(entry, "lead")
+    entry.data["new"] = person.crm_id
     read(entry)
     if rng.random() < 0.25 + 0.6 * person.warmth:
         entry.some_day("qualify", rng.uniform(2, 25), step=1)
@@ -83,8 +88,6 @@ def _put_contact(entry: Entry, stage: str) -> None:
     person.crm_id = FIRST_CONTACT_ID + person.id
     owner = rng.choice(OWNERS)[0]
     company_id = _company(entry) if person.company is not None else None
-    german = person.language == "de"
-    salutation = {"f": ("Frau", "Ms."), "m": ("Herr", "Mr.")}[person.gender][0 if german else 1]
     crm.put(
         entry.db,
         "contacts",
@@ -93,7 +96,6 @@ def _put_contact(entry: Entry, stage: str) -> None:
             "email": person.email,
             "firstname": person.first_name,
             "lastname": person.last_name,
-            "salutation": salutation if rng.random() < 0.6 else None,
             "phone": person.phone,
             "jobtitle": person.job,
             "company": _company_name(person.company) if person.company is not None else None,
@@ -105,6 +107,7 @@ def _put_contact(entry: Entry, stage: str) -> None:
             "hs_lead_status": "NEW" if stage == "lead" else None,
             "hubspot_owner_id": owner,
             "hs_email_optout": True if rng.random() < 0.03 else None,
+            **profile.crm_properties(person, rng),
         },
         entry.at,
         entry.at,
@@ -151,20 +154,22 @@ def read(entry: Entry) -> None:
     person, rng, sim = entry.person, entry.rng, entry.sim
     if person.asleep:
         return
-    business = rng.random() < 0.3 + 0.6 * person.warmth
-    content = rng.choice([content for content in CONTENTS if (content.topic == "business") == business])
+    content = reading.choose(person, rng)
     url = site_url(f"/magazine/{content.id}")
     at = entry.at
-    for _ in range(rng.randint(1, 4)):
-        sim.site(
-            person,
-            at,
-            "page_view",
-            site_url(rng.choice(("/business", "/magazine", url.removeprefix(site_url(""))))),
-        )
-        at += timedelta(seconds=rng.randrange(20, 200))
-    details = {"content_id": content.id, "topic": content.topic, "email": person.email}
-    sim.site(person, at, "form_submit", url, **details)
+    came_by = traffic.origin(person, rng, is_first=person.crm_id == entry.data.get("new"))
+    for path in rng.choices(("/business", "/magazine"), k=rng.randint(0, 3)):
+        stay = rng.randrange(20, 200)
+        sim.site(person, at, "page_view", site_url(path), seconds_on_page=stay, **came_by)
+        at += timedelta(seconds=stay)
+        came_by = {}
+    details = {"content_id": content.id, "topic": content.topic}
+    stay = rng.randrange(30, 400)
+    sim.site(person, at, "page_view", url, seconds_on_page=stay, **details, **came_by)
+    at += timedelta(seconds=stay)
+    details["email"] = person.email
+    answers = reading.form_answers(person, rng)
+    sim.site(person, at, "form_submit", url, **details, **({"answers": answers} if answers else {}))
     sim.site(person, at + timedelta(seconds=3), "content_download", url, **details)
     _note(entry, person.crm_id, f"Form submission: {content.title}")
     if rng.random() < 0.25 + 0.6 * person.warmth:
@@ -179,7 +184,8 @@ def qualify(entry: Entry) -> None:
         return
     stage = FUNNEL[step]
     status = {1: "OPEN", 2: "IN_PROGRESS", 3: "OPEN_DEAL"}[step]
-    _update(entry, person.crm_id, {"lifecyclestage": stage, "hs_lead_status": status})
+    changes = {"lifecyclestage": stage, "hs_lead_status": status}
+    _update(entry, person.crm_id, changes | profile.noted_bant(person, rng, step))
     if step > 1 or rng.random() < 0.4:
         _note(entry, person.crm_id, rng.choice(CALLS).format(n=rng.randrange(8, 160)))
     if stage == "opportunity":
@@ -200,6 +206,7 @@ def open_deal(entry: Entry) -> None:
         "pipeline": "default",
         "amount": f"{rng.lognormvariate(7.3, 0.7):.2f}",
         "deal_currency_code": "EUR",
+        "closedate": iso(entry.at + timedelta(days=rng.randrange(20, 75))),
         "hubspot_owner_id": rng.choice(OWNERS)[0],
     }
     crm.put(entry.db, "deals", deal_id, properties, entry.at, entry.at)
@@ -230,9 +237,23 @@ def move_deal(entry: Entry) -> None:
 
 
 def cool_down(entry: Entry) -> None:
-    """Nobody could reach them any more."""
+    """Nobody could reach them any more. Some are a plain lead again, and a few of those come back."""
+    rng, crm_id = entry.rng, entry.person.crm_id
     entry.person.asleep = True
-    _update(entry, entry.person.crm_id, {"hs_lead_status": "ATTEMPTED_TO_CONTACT"})
+    _update(entry, crm_id, {"hs_lead_status": "ATTEMPTED_TO_CONTACT"})
+    if rng.random() < 0.4:
+        # HubSpot takes a step back only where the stage was cleared before.
+        _update(entry, crm_id, {"lifecyclestage": ""})
+        _update(entry, crm_id, {"lifecyclestage": "lead"})
+        if rng.random() < 0.5:
+            entry.some_day("come_back", rng.uniform(10, 50))
+
+
+def come_back(entry: Entry) -> None:
+    """A lead that had cooled down is interested again."""
+    entry.person.asleep = False
+    read(entry)
+    entry.some_day("qualify", entry.rng.uniform(2, 15), step=1)
 
 
 def enter_twice(entry: Entry) -> None:
@@ -292,6 +313,7 @@ HANDLERS = {
     "qualify": qualify,
     "move_deal": move_deal,
     "cool_down": cool_down,
+    "come_back": come_back,
     "enter_twice": enter_twice,
     "merge": merge,
 }

@@ -8,20 +8,17 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sandbox.store import iso, parse
-from sandbox.world.catalogue import CONTENTS, DISCOUNTS, SEARCHES, Product, handle_of
+from sandbox.world import traffic
+from sandbox.world.catalogue import COMPANIONS, DISCOUNTS, SEARCHES, Product, handle_of
 from sandbox.world.people import Person
-from sandbox.world.simulation import Entry
+from sandbox.world.reading import read_something
+from sandbox.world.simulation import Entry, site_url
 
 CENT = Decimal("0.01")
 FREE_SHIPPING_FROM = Decimal("50.00")
 SHIPPING = Decimal("4.90")
 
 Basket = list[tuple[Product, int]]
-
-
-def site_url(path: str) -> str:
-    """The address a person's browser shows. Not the sandbox's own, whose port may change."""
-    return f"https://shop.example{path}"
 
 
 def product_gid(product_id: int) -> str:
@@ -32,13 +29,21 @@ def product_gid(product_id: int) -> str:
 
 
 def visit(entry: Entry) -> None:
-    """One visit to the shop: pages, products, perhaps a cart, perhaps a purchase."""
+    """One visit to the shop: pages, products, perhaps a cart, perhaps a purchase.
+
+    `first`: the person has not been here before; `friend`: by the link of this customer.
+    """
     person, rng, sim = entry.person, entry.rng, entry.sim
     if person.asleep and not entry.data.get("abandon"):
         return
     at = entry.at
     known = person.customer_id is not None and rng.random() < 0.75
-    sim.site(person, at, "page_view", site_url("/"), known=known)
+    came_by = traffic.origin(person, rng, bool(entry.data.get("first")))
+    if friend := entry.data.get("friend"):
+        came_by = referral(friend)
+    stay = rng.randrange(4, 90)
+    sim.site(person, at, "page_view", site_url("/"), known=known, seconds_on_page=stay, **came_by)
+    at += timedelta(seconds=stay)
     if rng.random() < 0.22:
         query = rng.choice(SEARCHES)
         at += timedelta(seconds=rng.randrange(10, 60))
@@ -48,11 +53,15 @@ def visit(entry: Entry) -> None:
     basket = choose(person, rng, sim.products)
     looked_at = [product for product, _ in basket] + rng.choices(sim.products, k=rng.randrange(0, 3))
     for product in looked_at:
-        at += timedelta(seconds=rng.randrange(15, 140))
+        stay = rng.randrange(15, 140)
         url = site_url(f"/products/{handle_of(product.title)}")
-        sim.site(person, at, "product_view", url, known=known, product_id=product_gid(product.id))
-    if rng.random() < 0.03:
-        _read_something(entry, at, known)
+        sim.site(
+            person, at, "product_view", url,
+            known=known, product_id=product_gid(product.id), seconds_on_page=stay,
+        )  # fmt: skip
+        at += timedelta(seconds=stay)
+    if rng.random() < 0.09:
+        at = read_something(entry, at, known)
     if entry.data.get("abandon"):
         fill_cart(entry, basket, at, known)
         abandon(entry, basket, at)
@@ -95,7 +104,10 @@ def choose(person: Person, rng: random.Random, products: list[Product]) -> Baske
     """What somebody would like: usually what they know, mostly things that are used up."""
     by_id = {product.id: product for product in products}
     weights = [product.category.weight for product in products]
+    by_title = {product.title: product.id for product in products}
     chosen: dict[int, int] = {}
+    if person.staple in by_id and rng.random() < 0.7:
+        chosen[person.staple] = 1
     for _ in range(rng.choices((1, 2, 3, 4, 6), (30, 32, 20, 12, 6))[0]):
         again = [
             number for number in person.favourites if number in by_id and by_id[number].category.consumable
@@ -103,6 +115,9 @@ def choose(person: Person, rng: random.Random, products: list[Product]) -> Baske
         known = again and rng.random() < 0.55
         number = rng.choice(again) if known else rng.choices(products, weights)[0].id
         chosen[number] = chosen.get(number, 0) + rng.choices((1, 2, 3), (75, 18, 7))[0]
+        companion = by_title.get(COMPANIONS.get(by_id[number].title, ""))
+        if companion is not None and rng.random() < 0.4:
+            chosen.setdefault(companion, 1)
     return [(by_id[number], quantity) for number, quantity in chosen.items()]
 
 
@@ -114,13 +129,13 @@ def fill_cart(entry: Entry, basket: Basket, at: datetime, known: bool) -> dateti
     return at
 
 
-def _read_something(entry: Entry, at: datetime, known: bool) -> None:
-    content = entry.rng.choice([content for content in CONTENTS if content.topic != "business"])
-    url = site_url(f"/magazine/{content.id}")
-    entry.sim.site(
-        entry.person, at, "content_download", url, known=known, content_id=content.id, topic=content.topic,
-        email=entry.person.email,
-    )  # fmt: skip
+def referral(friend: int) -> dict[str, Any]:
+    """The fields of a page that was reached by the link of a customer."""
+    return {
+        "referred_by": f"gid://shopify/Customer/{friend}",
+        "utm_source": "friend",
+        "utm_medium": "referral",
+    }
 
 
 def passers_by(entry: Entry) -> None:
@@ -129,7 +144,12 @@ def passers_by(entry: Entry) -> None:
     for _ in range(rng.randrange(0, max(2, round(sim.scale["contacts"] / 100)))):
         visitor = f"v-{rng.getrandbits(48):012x}"
         at = entry.at + timedelta(seconds=rng.randrange(86400 - 600))
-        sim.site(entry.person, at, "page_view", site_url("/"), visitor_id=visitor)
+        came_by = traffic.origin(entry.person, rng, True)
+        stay = rng.randrange(2, 60)
+        sim.site(
+            entry.person, at, "page_view", site_url("/"),
+            visitor_id=visitor, seconds_on_page=stay, **came_by,
+        )  # fmt: skip
         if rng.random() < 0.5:
             product = rng.choice(sim.products)
             url = site_url(f"/products/{handle_of(product.title)}")
@@ -140,6 +160,7 @@ def passers_by(entry: Entry) -> None:
                 "product_view",
                 url,
                 visitor_id=visitor,
+                seconds_on_page=rng.randrange(5, 150),
                 product_id=product_gid(product.id),
             )
     sim.schedule("passers_by", entry.at + timedelta(days=1), 0)
@@ -206,7 +227,7 @@ def buy(
 ) -> None:
     """An order, paid and soon shipped; some are cancelled, some goods come back."""
     person, rng, sim = entry.person, entry.rng, entry.sim
-    if code is None and rng.random() < 0.12:
+    if code is None and rng.random() < person.thrift:
         code = "WELCOME10" if person.purchases == 0 else rng.choice(("TEATIME15", "COMEBACK20"))
     order_id = _write_order(entry, basket, at, code)
     if person.open_checkout is not None and checkout in (None, person.open_checkout):
@@ -217,6 +238,8 @@ def buy(
         person.open_checkout = None
     person.purchases += 1
     person.last_purchase_at = iso(at)
+    if person.staple is None:
+        person.staple = next((product.id for product, _ in basket if product.category.consumable), None)
     person.favourites = list(dict.fromkeys([*(product.id for product, _ in basket), *person.favourites]))[:12]
     if person.customer_id is not None:
         sim.db.execute("update shop_customers set updated_at = ? where id = ?", (iso(at), person.customer_id))
@@ -224,7 +247,7 @@ def buy(
     if chance < 0.02:
         entry.later("cancel", timedelta(hours=rng.uniform(1, 20)), order=order_id)
         return
-    entry.some_day("ship", rng.uniform(0.5, 2.5), order=order_id)
+    entry.some_day("ship", rng.uniform(1.1, 2.8), order=order_id)
     if chance < 0.09:
         entry.some_day("refund", rng.uniform(6, 24), order=order_id)
 
@@ -279,102 +302,9 @@ def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -
     return order_id
 
 
-def pay(entry: Entry) -> None:
-    entry.db.execute(
-        "update shop_orders set financial_status = 'PAID', updated_at = ?"
-        " where id = ? and financial_status = 'PENDING'",
-        (iso(entry.at), entry.data["order"]),
-    )
-
-
-def ship(entry: Entry) -> None:
-    entry.db.execute(
-        "update shop_orders set fulfillment_status = 'FULFILLED', updated_at = ?"
-        " where id = ? and cancelled_at is null",
-        (iso(entry.at), entry.data["order"]),
-    )
-
-
-def cancel(entry: Entry) -> None:
-    """The customer thinks better of it: everything is paid back, shipping too."""
-    order = _order(entry)
-    give_back(
-        entry, order, {row["id"]: row["quantity"] for row in _lines(entry)}, "Order cancelled", whole=True
-    )
-    entry.db.execute("update shop_orders set cancelled_at = ? where id = ?", (iso(entry.at), order["id"]))
-
-
-def refund(entry: Entry) -> None:
-    """Goods come back: often one line or a part of one, sometimes all."""
-    lines = _lines(entry)
-    if entry.rng.random() < 0.35:
-        returned = {row["id"]: row["quantity"] for row in lines}
-    else:
-        line = entry.rng.choice(lines)
-        returned = {line["id"]: entry.rng.randint(1, line["quantity"])}
-    give_back(
-        entry, _order(entry), returned, entry.rng.choice(("Damaged in transit", "Not as expected", None))
-    )
-
-
-def give_back(
-    entry: Entry, order: Any, returned: dict[int, int], note: str | None, whole: bool = False
-) -> None:
-    """Record a refund of so many pieces of each line and correct the order."""
-    refund_id = entry.sim.next_id("refund", 4_400_000_000_001)
-    amount = Decimal("0.00")
-    for line in _lines(entry):
-        quantity = returned.get(line["id"], 0)
-        if quantity == 0:
-            continue
-        paid = Decimal(line["unit_price"]) * line["quantity"] - Decimal(line["discount"])
-        share = (paid * quantity / line["quantity"]).quantize(CENT, ROUND_HALF_UP)
-        amount += share
-        entry.db.execute(
-            "insert into shop_refund_lines values (?, ?, ?, ?, ?)",
-            (
-                entry.sim.next_id("refund_line", 4_500_000_000_001),
-                refund_id,
-                line["id"],
-                quantity,
-                str(share),
-            ),
-        )
-        entry.db.execute(
-            "update shop_order_lines set current_quantity = current_quantity - ? where id = ?",
-            (quantity, line["id"]),
-        )
-    if whole:
-        amount = Decimal(order["total"])
-    now = iso(entry.at)
-    entry.db.execute(
-        "insert into shop_refunds values (?, ?, ?, ?, ?, ?)",
-        (refund_id, order["id"], now, now, str(amount), note),
-    )
-    status = "REFUNDED" if amount >= Decimal(order["subtotal"]) else "PARTIALLY_REFUNDED"
-    entry.db.execute(
-        "update shop_orders set refunded = ?, financial_status = ?, updated_at = ? where id = ?",
-        (str(amount), status, now, order["id"]),
-    )
-
-
-def _order(entry: Entry) -> Any:
-    return entry.db.execute("select * from shop_orders where id = ?", (entry.data["order"],)).fetchone()
-
-
-def _lines(entry: Entry) -> list[Any]:
-    return entry.db.execute(
-        "select * from shop_order_lines where order_id = ? order by id", (entry.data["order"],)
-    ).fetchall()
-
-
 HANDLERS = {
     "visit": visit,
     "passers_by": passers_by,
     "return_to_cart": return_to_cart,
     "forget_cart": forget_cart,
-    "pay": pay,
-    "ship": ship,
-    "cancel": cancel,
-    "refund": refund,
 }

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sandbox import store as state
 from sandbox.store import iso, parse
@@ -22,7 +23,12 @@ from sandbox.world import catalogue
 from sandbox.world.people import Person, Taken
 
 HOURS = (7, 8, 8, 9, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18, 18, 19, 19, 20, 20, 20, 21, 21, 22)
-"""When people are at their screens; evenings most."""
+"""When people are at their screens, by their own clocks; evenings most."""
+
+
+def site_url(path: str) -> str:
+    """The address a person's browser shows. Not the sandbox's own, whose port may change."""
+    return f"https://shop.example{path}"
 
 
 class Entry:
@@ -45,10 +51,9 @@ class Entry:
 
     def some_day(self, kind: str, days: float, **data: Any) -> None:
         """The same about so many days from now, at an hour people are up."""
-        day = self.at + timedelta(days=max(0.0, days))
-        moment = day.replace(
-            hour=self.rng.choice(HOURS), minute=self.rng.randrange(60), second=self.rng.randrange(60)
-        )
+        hour = self.person.hour if self.rng.random() < 0.5 else self.rng.choice(HOURS)
+        day = (self.at + timedelta(days=max(0.0, days))).astimezone(ZoneInfo(self.person.timezone))
+        moment = day.replace(hour=hour, minute=self.rng.randrange(60), second=self.rng.randrange(60))
         if moment <= self.at:
             moment += timedelta(days=1)
         self.sim.schedule(kind, moment, self.person.id, **data)
@@ -67,6 +72,7 @@ class Simulation:
         self.products = catalogue.read(db)
         self.taken = Taken(db)
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.letters: list[dict[str, Any]] = []
         self.happened: dict[str, int] = defaultdict(int)
         self._people: dict[int, Person] = {}
         self._agenda: list[tuple[str, int, str, int, dict[str, Any]]] = []

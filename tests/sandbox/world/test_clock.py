@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import re
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from sandbox.store import Store, iso, parse
 from sandbox.world import clock
+from sandbox.world.catalogue import CONTENTS
 
 START = parse("2026-11-20T06:00:00Z")
 RESERVED = re.compile(r"@(@|\.)?([\w-]+\.)*(example|example\.(com|org|net))$")
@@ -31,10 +33,14 @@ FACTS = (
 )
 
 
+def outlets(home: Path) -> clock.Outlets:
+    return clock.Outlets(home / "inbox", home / "files")
+
+
 def new_world(home: Path, **setting) -> Store:
     store = Store(home)
     values = {"seed": 7, "start": START, "contacts": 150, "days": 120} | setting
-    clock.begin(store, clock.Setting(**values), home / "inbox")
+    clock.begin(store, clock.Setting(**values), outlets(home))
     return store
 
 
@@ -48,6 +54,13 @@ def site_events(home: Path) -> list[dict]:
     for path in sorted((home / "inbox").iterdir()):
         events += [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     return events
+
+
+def dropped(home: Path) -> dict[str, str]:
+    """The files that people would have dropped, by folder and name."""
+    return {
+        f"{path.parent.name}/{path.name}": path.read_text() for path in sorted((home / "files").glob("*/*"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -66,29 +79,35 @@ def test_the_same_seed_makes_the_same_world_and_another_one_another(tmp_path):
     other = new_world(tmp_path / "c", seed=4)
     assert contents(first) == contents(second)
     assert site_events(tmp_path / "a") == site_events(tmp_path / "b")
+    assert dropped(tmp_path / "a") == dropped(tmp_path / "b")
     assert contents(first) != contents(other)
 
 
 def test_one_long_step_and_many_short_ones_lead_to_the_same_world(tmp_path):
     once, often = new_world(tmp_path / "a"), new_world(tmp_path / "b")
     end = START + timedelta(days=9)
-    clock.advance(once, end, tmp_path / "a" / "inbox", None)
+    clock.advance(once, end, outlets(tmp_path / "a"))
     moment = START
     while moment < end:
         moment = min(end, moment + timedelta(hours=31, minutes=7))
-        clock.advance(often, moment, tmp_path / "b" / "inbox", None)
+        clock.advance(often, moment, outlets(tmp_path / "b"))
     assert contents(once) == contents(often)
     known = {event["event_id"]: event for event in site_events(tmp_path / "a")}
     assert known == {event["event_id"]: event for event in site_events(tmp_path / "b")}
     assert len(site_events(tmp_path / "b")) == len(known), "no event is written twice"
+    lines = [
+        sorted(line for name, text in dropped(tmp_path / home).items() for line in text.splitlines()[1:])
+        for home in "ab"
+    ]
+    assert lines[0] == lines[1]
 
 
 def test_a_moment_that_has_passed_changes_nothing(tmp_path):
     store = new_world(tmp_path)
-    clock.advance(store, START + timedelta(days=1), tmp_path / "inbox", None)
+    clock.advance(store, START + timedelta(days=1), outlets(tmp_path))
     before, files = contents(store), sorted((tmp_path / "inbox").iterdir())
     for moment in (START, START + timedelta(days=1)):
-        assert clock.advance(store, moment, tmp_path / "inbox", None)["happened"] == {}
+        assert clock.advance(store, moment, outlets(tmp_path))["happened"] == {}
     assert contents(store) == before
     assert sorted((tmp_path / "inbox").iterdir()) == files
 
@@ -102,22 +121,26 @@ def test_an_advance_that_fails_leaves_the_world_as_it_was_and_can_be_repeated(tm
 
     monkeypatch.setattr(clock, "_write", crash)
     with pytest.raises(OSError, match="power cut"):
-        clock.advance(store, START + timedelta(days=3), None, None)
+        clock.advance(store, START + timedelta(days=3))
     monkeypatch.undo()
     assert contents(store) == before
     assert store.now() == START
     for each in (store, twin):
-        clock.advance(each, START + timedelta(days=3), None, None)
+        clock.advance(each, START + timedelta(days=3))
     assert contents(store) == contents(twin)
 
 
-def test_site_events_that_could_not_be_written_are_written_at_the_next_start(tmp_path):
+def test_files_that_could_not_be_written_are_written_at_the_next_start(tmp_path):
     store = new_world(tmp_path)
-    clock.advance(store, START + timedelta(days=2), None, None)
+    clock.advance(store, START + timedelta(days=2))
     waiting = {row["name"] for row in rows(store, "select name from world_outbox")}
-    assert waiting
-    clock.begin(Store(tmp_path), clock.Setting(), tmp_path / "inbox")
-    assert waiting <= {path.name for path in (tmp_path / "inbox").iterdir()}
+    assert {name.partition("-")[0] for name in waiting} >= {"site", "ad_spend/ad"}
+    clock.begin(Store(tmp_path), clock.Setting(), clock.Outlets(site_inbox=tmp_path / "inbox"))
+    left = {row["name"] for row in rows(store, "select name from world_outbox")}
+    assert left == {name for name in waiting if "/" in name}, "nobody has said where to"
+    clock.begin(Store(tmp_path), clock.Setting(), outlets(tmp_path))
+    there = {path.name for path in (tmp_path / "inbox").iterdir()} | dropped(tmp_path).keys()
+    assert waiting <= there
     assert not rows(store, "select 1 from world_outbox")
 
 
@@ -130,7 +153,7 @@ def test_history_is_one_file_a_day_in_order_and_not_from_the_future(world):
         assert lines[-1]["occurred_at"] <= iso(START)
         days.update(line["type"] for line in lines)
     assert set(days) == {
-        "page_view", "product_view", "search", "cart_add", "content_download", "form_submit",
+        "page_view", "product_view", "search", "cart_add", "content_download", "form_submit", "survey",
     }  # fmt: skip
 
 
@@ -171,8 +194,20 @@ def test_every_address_and_number_is_one_that_nobody_has(world):
         ("a product without a picture", "select 1 from shop_products where image is null"),
         ("changed addresses", "select 1 from shop_customers where email like '%@neu.example'"),
         ("leads", "select 1 from crm_object where kind = 'contacts' and properties like '%\"lead\"%'"),
-        ("open deals", "select 1 from crm_object where kind = 'deals' and properties not like '%closed%'"),
+        ("open deals", "select 1 from crm_object where kind = 'deals' and properties not like '%closedwon%'"
+         " and properties not like '%closedlost%'"),
         ("deals won", "select 1 from crm_object where kind = 'deals' and properties like '%closedwon%'"),
+        ("deals lost", "select 1 from crm_object where kind = 'deals' and properties like '%closedlost%'"),
+        ("leads that are no longer qualified", "select 1 from crm_object where kind = 'contacts'"
+         " and properties like '%\"lead\"%' and properties like '%bant_need%'"),
+        ("birthdays in both ways of writing", "select 1 from crm_object"
+         " where json_extract(properties, '$.date_of_birth') glob '19??-*' union all select 1 from crm_object"
+         " where json_extract(properties, '$.date_of_birth') glob '??.??.19*'"),
+        ("time zones overseas", "select 1 from crm_object where properties like '%america_slash_new_york%'"),
+        ("salutations that say nothing", "select 1 from crm_object where properties like '%\"Divers\"%'"
+         " or properties like '%\"Familie\"%' or properties like '%\"Dr.\"%'"),
+        ("people whom many follow", "select 1 from crm_object where kind = 'contacts'"
+         " and json_extract(properties, '$.followercount') + 0 > 2000"),
         ("merged contacts", "select 1 from crm_merge"),
         ("people in both systems", "select 1 from crm_object o join shop_customers c on c.email = o.email"),
     ],
@@ -206,7 +241,7 @@ def test_no_more_is_given_back_than_was_paid(world):
 
 
 def test_everything_has_happened_by_now_and_in_order(world):
-    now = iso(START + timedelta(minutes=30))  # a visit that began before the clock stopped is finished
+    now = iso(START + timedelta(hours=1))  # a visit that began before the clock stopped is finished
     for table in ("shop_customers", "shop_orders", "shop_refunds", "shop_checkouts"):
         wrong = f"select 1 from {table} where updated_at < created_at or updated_at > '{now}'"
         assert not rows(world, wrong), table
@@ -215,3 +250,100 @@ def test_everything_has_happened_by_now_and_in_order(world):
         "select 1 from shop_orders o join shop_customers c on c.id = o.customer_id"
         " where o.created_at < c.created_at",
     )
+
+
+def test_visits_tell_where_they_came_from_and_how_long_they_lasted(world):
+    events = site_events(world.home)
+    viewed = [event for event in events if event["type"] in {"page_view", "product_view"}]
+    assert all(0 < event["seconds_on_page"] < 1000 for event in viewed)
+    spent = {
+        (row["platform"], row["campaign"])
+        for name, text in dropped(world.home).items()
+        if name.startswith("ad_spend/")
+        for row in csv.DictReader(text.splitlines())
+    }
+    came_by = {
+        (event["utm_source"], event["utm_campaign"])
+        for event in events
+        if event.get("utm_source") and event["utm_campaign"]
+    }
+    assert came_by == spent, "the ads that bring visits are those that are paid for"
+    newcomers = {event["customer_id"]: event["referred_by"] for event in events if event.get("referred_by")}
+    customers = {
+        f"gid://shopify/Customer/{row['id']}" for row in rows(world, "select id from shop_customers")
+    }
+    assert len(newcomers) > 10
+    assert set(newcomers.values()) <= customers
+    assert all(friend != newcomer for newcomer, friend in newcomers.items())
+
+
+def test_everything_there_is_to_read_is_read_in_the_readers_language(world):
+    languages = {content.id: content.language for content in CONTENTS}
+    locales = {
+        f"gid://shopify/Customer/{row['id']}": row["locale"][:2]
+        for row in rows(world, "select id, locale from shop_customers")
+    }
+    read = [event for event in site_events(world.home) if event["content_id"]]
+    assert {event["content_id"] for event in read} == set(languages)
+    assert all(
+        languages[event["content_id"]] == locales[event["customer_id"]]
+        for event in read
+        if event["customer_id"]
+    )
+
+
+def test_forms_and_surveys_have_answers_to_all_questions(world):
+    answers = defaultdict(set)
+    for event in site_events(world.home):
+        for answer in event.get("answers", ()):
+            assert event["type"] in {"form_submit", "survey"}
+            answers[answer["question"]].add(answer["answer"])
+    assert answers.keys() == {
+        "role", "need", "timeframe", "budget", "interest", "birthday", "satisfaction", "recommend",
+    }  # fmt: skip
+    assert answers["role"] == {"decides", "recommends", "uses"}
+    assert answers["satisfaction"] <= {str(mark) for mark in range(1, 11)}
+
+
+def test_ads_are_paid_for_once_a_day_until_yesterday(tmp_path):
+    store = new_world(tmp_path)
+    for days in (0, 2, 2.5, 4):
+        clock.advance(store, START + timedelta(days=days), outlets(tmp_path))
+    paid = Counter(
+        (row["day"], row["campaign"])
+        for name, text in dropped(tmp_path).items()
+        if name.startswith("ad_spend/")
+        for row in csv.DictReader(text.splitlines())
+    )
+    assert set(paid.values()) == {1}
+    assert max(paid)[0] == "2026-11-23"
+
+
+def test_letters_come_back_now_and_then(world):
+    [text] = [text for name, text in dropped(world.home).items() if name.startswith("postal_returns/")]
+    letters = list(csv.DictReader(text.splitlines(), delimiter=";"))
+    assert 0 < len(letters) < 0.05 * len(rows(world, "select 1 from shop_customers"))
+    assert all(bool(letter["customer_id"]) != bool(letter["email"]) for letter in letters)
+    assert {letter["reason"] for letter in letters} <= {"moved", "unknown", "refused", "deceased"}
+
+
+def test_some_buy_at_a_discount_and_most_do_not(world):
+    shares = [
+        row["share"]
+        for row in rows(
+            world,
+            "select avg(discount_codes <> '') as share from shop_orders where customer_id is not null"
+            " group by customer_id having count(*) >= 3",
+        )
+    ]
+    assert sum(share < 0.2 for share in shares) > len(shares) / 2
+    assert any(share > 0.6 for share in shares)
+
+
+def test_a_staple_is_bought_again_and_again(world):
+    again = rows(
+        world,
+        "select 1 from shop_orders o join shop_order_lines l on l.order_id = o.id"
+        " where o.customer_id is not null group by o.customer_id, l.product_id having count(*) >= 4",
+    )
+    assert len(again) > 20

@@ -34,7 +34,7 @@ def shop(tmp_path_factory):
     home = tmp_path_factory.mktemp("retail")
     write(home / "lines.parquet", LINES)
     store = Store(home)
-    clock.begin(store, clock.Setting(retail=home / "lines.parquet"), None)
+    clock.begin(store, clock.Setting(retail=home / "lines.parquet"))
     with store.read() as db:
         yield db
 
@@ -130,8 +130,8 @@ def test_guests_have_no_customer_and_no_address(shop):
 def test_nobody_acts_when_time_passes(tmp_path):
     write(tmp_path / "lines.parquet", LINES)
     store = Store(tmp_path / "home")
-    clock.begin(store, clock.Setting(retail=tmp_path / "lines.parquet"), None)
-    done = clock.advance(store, store.now().replace(year=2012), None, None)
+    clock.begin(store, clock.Setting(retail=tmp_path / "lines.parquet"))
+    done = clock.advance(store, store.now().replace(year=2012))
     assert done["happened"] == {}
     assert json.loads(json.dumps(clock.report(store)))["counts"]["shop_orders"] == 7
 
@@ -139,5 +139,5 @@ def test_nobody_acts_when_time_passes(tmp_path):
 def test_a_file_without_a_needed_column_is_refused(tmp_path):
     pq.write_table(pa.table({"InvoiceNo": ["1"]}), tmp_path / "lines.parquet")
     with pytest.raises(ValueError, match="lacks the columns Country, CustomerID"):
-        clock.begin(Store(tmp_path / "home"), clock.Setting(retail=tmp_path / "lines.parquet"), None)
+        clock.begin(Store(tmp_path / "home"), clock.Setting(retail=tmp_path / "lines.parquet"))
     assert not (tmp_path / "home" / "world.sqlite").exists()
