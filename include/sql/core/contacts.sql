@@ -173,7 +173,7 @@ joined as (
             when shop.has_address then coalesce(shop.country_code, crm.country_code)
             else coalesce(crm.country_code, shop.country_code)
         end as country_code,
-        case when not coalesce(shop.has_address, false) then crm.address_line end as address_line,
+        case when shop.has_address then shop.address_line else crm.address_line end as address_line,
         case when shop.has_address then shop.zip else crm.zip end as zip,
         case when shop.has_address then shop.city else crm.city end as city,
         coalesce(shop.phone, crm.phone) as phone,
@@ -204,27 +204,24 @@ names as (
                 replace(
                     replace(
                         replace(
-                            replace(
-                                replace(lower(first_name), '-', ' '), 'Ä', 'ä'
-                            ), 'Ö', 'ö'
+                            replace(lower(first_name || '|' || last_name), 'Ä', 'ä'), 'Ö', 'ö'
                         ), 'Ü', 'ü'
                     ), 'É', 'é'
                 ), 'Ş', 'ş'
             ), 'Ç', 'ç'
-        ) as first_name,
-        replace(
-            replace(
-                replace(
-                    replace(
-                        replace(
-                            replace(lower(last_name), 'Ä', 'ä'), 'Ö', 'ö'
-                        ), 'Ü', 'ü'
-                    ), 'É', 'é'
-                ), 'Ş', 'ş'
-            ), 'Ç', 'ç'
-        ) as last_name
+        ) as name
     from joined
     where salutation_given is not null
+),
+
+parted as (
+    select
+        contact_id,
+        salutation_given,
+        sex,
+        replace(split_part(name, '|', 1), '-', ' ') as first_name,
+        split_part(name, '|', 2) as last_name
+    from names
 ),
 
 name_parts as (
@@ -236,7 +233,7 @@ name_parts as (
         split_part(first_name, ' ', 1) as first_part,
         split_part(first_name, ' ', 2) as second_part,
         split_part(first_name, ' ', 3) as third_part
-    from names
+    from parted
     where split_part(first_name, ' ', 4) = ''
 ),
 

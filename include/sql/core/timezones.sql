@@ -9,10 +9,15 @@ with countries as (
 crm_contacts as (
     select timezone from staging.crm_contacts
     where timezone is not null
+),
+
+named as (
+    select timezone from countries
+    union all
+    select timezone from crm_contacts
+    union all
+    select '{{ default_timezone }}' as timezone
 )
 
-select timezone from countries
-union
-select timezone from crm_contacts
-union
-select '{{ default_timezone }}' as timezone
+select distinct timezone
+from named
