@@ -130,6 +130,8 @@ def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True)
     if dialect not in DIALECTS:
         raise ValueError(f"unknown dialect {dialect!r}; there are {', '.join(DIALECTS)}")
     tree = parse(sql) if isinstance(sql, str) else sql.copy()
+    for node in list(tree.find_all(exp.Cast)):
+        _keep_the_day(node)
     # Innermost first, so that an argument is in the engine's form before its function is.
     for node in reversed(list(tree.walk(bfs=True))):
         call = function_call(node)
@@ -145,6 +147,21 @@ def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True)
             return form.sql(dialect=dialect)
         node.replace(form)
     return tree.sql(dialect=dialect, pretty=pretty)
+
+
+def _keep_the_day(moment: exp.Cast) -> None:
+    """Cut a written moment to its day where only the day counts.
+
+    So a statement that asks for the day of `as_of` alone stays the same all day, and with it its result.
+    """
+    if not moment.to.is_type("timestamp") or not isinstance(moment.this, exp.Literal):
+        return
+    parent = moment.parent
+    is_day = isinstance(parent, exp.Cast) and parent.to.is_type("date")
+    if isinstance(parent, exp.Anonymous) and parent.name.upper() in ("DAYS_BETWEEN", "ADD_DAYS"):
+        is_day = True
+    if is_day:
+        moment.replace(exp.cast(exp.Literal.string(moment.this.name[:10]), "date"))
 
 
 def function_call(node: exp.Expression) -> tuple[str, list[exp.Expression]] | None:

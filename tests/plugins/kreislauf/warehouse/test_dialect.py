@@ -77,3 +77,22 @@ def test_a_wrong_number_of_arguments_is_named():
 def test_an_unknown_dialect_is_named():
     with pytest.raises(ValueError, match="unknown dialect 'oracle'"):
         compile_sql("select 1", "oracle")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_where_the_day_counts_the_hour_is_left_out(dialect):
+    sql = """select DAYS_BETWEEN(x, timestamp '2026-01-01 17:30:00'),
+        ADD_DAYS(timestamp '2026-01-01 17:30:00', 3),
+        cast(timestamp '2026-01-01 17:30:00' as date) from t"""
+    assert compile_sql(sql, dialect) == compile_sql(sql.replace("17:30:00", "04:00:00.5"), dialect)
+    assert "17:30" in compile_sql("select x < timestamp '2026-01-01 17:30:00' from t", dialect)
+
+
+def test_a_moment_without_its_hour_is_the_same_day():
+    def rows(moment: str) -> list[tuple]:
+        sql = (
+            f"select DAYS_BETWEEN({moment}, date '2026-03-05'), ADD_DAYS({moment}, 3), cast({moment} as date)"
+        )
+        return duckdb.connect().execute(compile_sql(sql, "duckdb")).fetchall()
+
+    assert rows("timestamp '2026-02-28 23:59:59.9'") == [(5, date(2026, 3, 3), date(2026, 2, 28))]
