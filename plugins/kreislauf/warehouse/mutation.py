@@ -155,8 +155,9 @@ def _other_join(outer: bool) -> Change:
 def _other_literal(node: exp.Literal) -> Iterator[tuple[str, Change]]:
     if isinstance(node.parent, exp.Cast | exp.DataTypeParam) or node.find_ancestor(exp.DataType):
         return  # types, and the clock
-    if isinstance(node.parent, exp.Select) and isinstance(node.parent.parent, exp.Exists):
-        return  # `exists (select 1 …)`: any constant will do
+    counted = node.find_ancestor(exp.Count, exp.Select, exp.Predicate)
+    if isinstance(counted, exp.Count) or isinstance(getattr(counted, "parent", None), exp.Exists):
+        return  # `count(case when … then 1 end)`, `exists (select 1 …)`: any constant will do
     if not node.is_string:
         yield f"{node.name} -> {node.name} + 1", lambda n: n.replace(exp.Literal.number(_plus_one(n.name)))
         return
