@@ -11,7 +11,7 @@ with lead_score_points as (
 fit as (
     select
         contact_id,
-        sum(points) as points
+        sum(base_points) as points
     from lead_score_points
     where rule_group = 'fit'
     group by contact_id
@@ -20,12 +20,12 @@ fit as (
 days as (
     select
         contact_id,
-        DAYS_BETWEEN(timestamp '2000-01-01 00:00:00', occurred_at) as day_number,
-        max(occurred_at) as last_at,
+        DAYS_BETWEEN(date '2000-01-01', day) as day_number,
+        max(last_at) as last_at,
         sum(base_points) as points
     from lead_score_points
     where rule_group = 'engagement'
-    group by contact_id, DAYS_BETWEEN(timestamp '2000-01-01 00:00:00', occurred_at)
+    group by contact_id, day
 ),
 
 gathered as (

@@ -1,0 +1,42 @@
+-- HubSpot's lifecycle stages: subscriber, lead, MQL, SQL, opportunity, customer, evangelist, other.
+-- owner: crm
+-- grain: contact_id, entered_at
+with stage_history as (
+    select * from lifecycle.stage_history
+),
+
+stage_evidence as (
+    select * from lifecycle.stage_evidence
+),
+
+proofs as (
+    select
+        stage_history.contact_id,
+        stage_history.entered_at,
+        min(stage_evidence.evidence) as evidence
+    from stage_history
+    inner join stage_evidence
+        on
+            stage_history.contact_id = stage_evidence.contact_id
+            and stage_history.stage_rank = stage_evidence.stage_rank
+    where
+        stage_evidence.entered_at <= stage_history.entered_at
+        and (
+            stage_evidence.left_at is null
+            or stage_evidence.left_at > stage_history.entered_at
+        )
+    group by stage_history.contact_id, stage_history.entered_at
+)
+
+select
+    stage_history.contact_id,
+    stage_history.stage,
+    stage_history.stage_rank,
+    stage_history.entered_at,
+    stage_history.left_at,
+    proofs.evidence
+from stage_history
+inner join proofs
+    on
+        stage_history.contact_id = proofs.contact_id
+        and stage_history.entered_at = proofs.entered_at
