@@ -5,7 +5,7 @@
 {% set days = 7 %}
 with contacts as (
     select * from core.contacts
-    where not is_archived and date_of_birth is not null
+    where not is_archived
 ),
 
 period as (
