@@ -1,5 +1,6 @@
 -- How much each buyer waits for discounts: the share of orders bought with one, from 0 to 1, drawn
 -- to the share of all orders as long as a buyer has few.
+-- answers: Who buys only with a discount? Who needs none?
 -- owner: crm
 -- grain: contact_id
 {% set added_orders = 2 %}

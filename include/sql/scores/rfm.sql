@@ -1,5 +1,6 @@
 -- Recency, frequency and value of each buyer in fifths (5 is best), net of refunds, with the name
 -- of the cell. Equal values share a score; every pair of scores has exactly one cell.
+-- answers: Who are our best customers? Whom are we losing?
 -- owner: crm
 -- grain: contact_id
 with buyers as (
@@ -9,7 +10,7 @@ with buyers as (
         days_since_last,
         orders,
         net_amount
-    from scores.purchase_history
+    from core.purchase_history
 ),
 
 -- Few values are shared by many buyers: ranking the values is cheaper than ranking the buyers.

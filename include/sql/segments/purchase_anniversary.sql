@@ -3,7 +3,7 @@
 -- grain: contact_id
 {% set days = 7 %}
 with buyers as (
-    select * from scores.purchase_history
+    select * from core.purchase_history
 ),
 
 period as (

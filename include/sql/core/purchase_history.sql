@@ -1,5 +1,6 @@
 -- How often, how recently and for how much each buyer bought, net of refunds, in the terms of the
 -- purchase models: several orders on a day are one purchase, and the first is not counted.
+-- answers: How often, how recently and for how much does each customer buy?
 -- owner: crm
 -- grain: contact_id
 with orders as (
