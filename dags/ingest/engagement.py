@@ -1,4 +1,4 @@
-"""Takes in what people did: site events, mail events, and our own messages, decisions and suppressions.
+"""Takes in what people did: site events, mail events, and what our own ledger has recorded.
 
 **When.** Every hour.
 
@@ -55,6 +55,11 @@ with DAG(
     announced = announce(RAW_ENGAGEMENT)
     recorded = record_outcomes()
     pull(streams.MAIL_EVENTS) >> recorded
-    for stream in (streams.LEDGER_MESSAGES, streams.LEDGER_DECISIONS, streams.LEDGER_SUPPRESSIONS):
+    for stream in (
+        streams.LEDGER_MESSAGES,
+        streams.LEDGER_DECISIONS,
+        streams.LEDGER_SUPPRESSIONS,
+        streams.LEDGER_LINKS,
+    ):
         recorded >> pull(stream) >> announced
     pull(streams.SITE_EVENTS) >> announced

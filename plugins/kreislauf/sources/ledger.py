@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 
 from kreislauf.landing.manifest import Manifest, Window, iso, parse
-from kreislauf.ledger.schema import batch, decision, message, suppression
+from kreislauf.ledger.schema import batch, decision, message, suppression, template_link
 from kreislauf.ledger.store import Ledger
 from kreislauf.sources.base import Position, line
 from kreislauf.sources.streams import Stream
@@ -45,9 +45,7 @@ class LedgerSource:
                 statement if is_asked_again else statement.where(updated_at >= cursor - stream.overlap)
             )
         with self._ledger.read() as connection:
-            rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
-                statement.order_by(updated_at, "id")
-            )
+            rows = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(statement)
             for row in rows.mappings():
                 yield line({name: _plain(value) for name, value in row.items()})
 
@@ -81,12 +79,14 @@ def _messages() -> tuple[Select[Any], Any]:
         batch.c.answered_at,
         updated_at.label("updated_at"),
     )
-    return select(*columns).join(batch, batch.c.id == message.c.batch_id), updated_at
+    statement = select(*columns).join(batch, batch.c.id == message.c.batch_id)
+    return statement.order_by(updated_at, message.c.message_key), updated_at
 
 
 def _decisions() -> tuple[Select[Any], Any]:
     names = ("id", "flow", "step", "contact_id", "occurrence_id", "variant", "reason", "as_of", "updated_at")
-    return select(*(decision.c[name] for name in names)), decision.c.updated_at
+    statement = select(*(decision.c[name] for name in names))
+    return statement.order_by(decision.c.updated_at, decision.c.id), decision.c.updated_at
 
 
 def _suppressions() -> tuple[Select[Any], Any]:
@@ -94,7 +94,31 @@ def _suppressions() -> tuple[Select[Any], Any]:
         *("id", "address", "contact_id", "channel", "topic", "reason", "source"),
         *("created_at", "lifted_at", "updated_at"),
     )
-    return select(*(suppression.c[name] for name in names)), suppression.c.updated_at
+    statement = select(*(suppression.c[name] for name in names))
+    return statement.order_by(suppression.c.updated_at, suppression.c.id), suppression.c.updated_at
 
 
-_STATEMENTS = {"messages": _messages, "decisions": _decisions, "suppressions": _suppressions}
+def _links() -> tuple[Select[Any], Any]:
+    # What was sent with a link: the batches of its template's version.
+    names = ("flow", "step", "variant", "language", "template_version")
+    sent = [batch.c[name] for name in names]
+    link = [template_link.c[name] for name in ("slot", "kind", "target", "label")]
+    updated_at = func.max(batch.c.updated_at).label("updated_at")
+    same_version = (template_link.c.template == batch.c.template) & (
+        template_link.c.template_version == batch.c.template_version
+    )
+    statement = (
+        select(*sent, *link, updated_at)
+        .join(batch, same_version)
+        .group_by(*sent, *link)
+        .order_by(updated_at, *sent, template_link.c.slot)
+    )
+    return statement, batch.c.updated_at
+
+
+_STATEMENTS = {
+    "messages": _messages,
+    "decisions": _decisions,
+    "suppressions": _suppressions,
+    "links": _links,
+}

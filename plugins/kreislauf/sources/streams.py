@@ -550,6 +550,28 @@ LEDGER_SUPPRESSIONS = Stream(
     },
 )
 
+LEDGER_LINKS = Stream(
+    "ledger",
+    "links",
+    {
+        # The links of what was sent; a click's URL ends with utm_content=<step>.<slot>.
+        "ledger_links": Table(
+            {
+                "flow": key("$.flow"),
+                "step": key("$.step"),
+                "variant": text("$.variant"),
+                "language": key("$.language"),
+                "template_version": key("$.template_version"),
+                "slot": key("$.slot"),
+                "kind": text("$.kind"),
+                "target": text("$.target"),
+                "label": text("$.label"),
+                "updated_at": moment("$.updated_at", required=True),
+            }
+        )
+    },
+)
+
 # --------------------------------------------------------------------------------------- files
 
 IN_FILE = frozenset({"_file", "_line", "_fault"})
@@ -624,6 +646,7 @@ STREAMS = (
     LEDGER_MESSAGES,
     LEDGER_DECISIONS,
     LEDGER_SUPPRESSIONS,
+    LEDGER_LINKS,
     AD_SPEND,
     POSTAL_RETURNS,
     MEMBERSHIP_CHANGES,

@@ -24,10 +24,9 @@ def home(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def sandbox(home) -> Iterator[Sandbox]:
-    inbox = home / "landing" / "inbox" / "site_events"
-    with run_sandbox(
-        home / "world", start="2026-11-01T06:00:00Z", contacts=60, days=40, site_inbox=inbox
-    ) as running:
+    inbox = home / "landing" / "inbox"
+    world = {"start": "2026-11-01T06:00:00Z", "contacts": 60, "days": 40}
+    with run_sandbox(home / "world", **world, site_inbox=inbox / "site_events", files_inbox=inbox) as running:
         yield running
 
 

@@ -8,10 +8,10 @@ from sqlalchemy import insert, update
 from kreislauf.connections import Connection
 from kreislauf.landing.extract import extract
 from kreislauf.landing.zone import LandingZone
-from kreislauf.ledger.schema import batch, decision, message, suppression
+from kreislauf.ledger.schema import batch, decision, message, suppression, template_link
 from kreislauf.ledger.store import Ledger
 from kreislauf.sources.ledger import LedgerSource
-from kreislauf.sources.streams import LEDGER_DECISIONS, LEDGER_MESSAGES, LEDGER_SUPPRESSIONS
+from kreislauf.sources.streams import LEDGER_DECISIONS, LEDGER_LINKS, LEDGER_MESSAGES, LEDGER_SUPPRESSIONS
 
 # The circuit replays a night long past, while the ledger is stamped with real time.
 THEN = datetime(2011, 12, 10, tzinfo=UTC)
@@ -153,6 +153,36 @@ def test_suppressions(ledger, land):
     [row] = land(LEDGER_SUPPRESSIONS)
     assert (row["email"], row["reason"], row["lifted_at"]) == ("p@example.com", "opt_out", None)
     assert row["created_at"] == at.replace(tzinfo=None)
+
+
+def test_the_links_of_what_was_sent_come_with_their_flow_and_step(ledger, sent, land):
+    link = {"template": "welcome/hello", "kind": "img", "target": "https://shop.example/", "label": "Tea"}
+    versions = [
+        {"template_version": version, "slot": slot} for version in "ab" for slot in ("img01", "btn01")
+    ]
+    write(ledger, insert(template_link), [link | version for version in versions])
+    assert land(LEDGER_LINKS) == [], "nothing was sent with them yet"
+
+    write(ledger, update(batch), {"template_version": "a", "updated_at": datetime.now(UTC)})
+    found = land(LEDGER_LINKS, hours=1)
+    assert [(row["flow"], row["step"], row["variant"], row["language"]) for row in found] == [
+        ("flow_welcome", "hello", "short", "de")
+    ] * 2
+    assert [(row["template_version"], row["slot"], row["label"]) for row in found] == [
+        ("a", "btn01", "Tea"),
+        ("a", "img01", "Tea"),
+    ]
+    # A second batch of the same version: each link is still one row.
+    write(
+        ledger,
+        insert(batch),
+        {
+            "id": "b2", "flow": "flow_welcome", "step": "hello", "variant": "short", "language": "de",
+            "template": "welcome/hello", "template_version": "a", "size": 1, "state": "accepted",
+            "planned_as_of": THEN, "updated_at": datetime.now(UTC),
+        },
+    )  # fmt: skip
+    assert [row["slot"] for row in land(LEDGER_LINKS, hours=2)] == ["btn01", "img01"]
 
 
 def a_decision(at: datetime | None = None) -> dict:
