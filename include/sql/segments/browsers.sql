@@ -15,7 +15,7 @@ with views as (
 ),
 
 buyers as (
-    select * from scores.purchase_history
+    select * from core.purchase_history
     where days_since_last <= {{ within_days }}
 ),
 

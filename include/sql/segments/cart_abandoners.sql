@@ -12,7 +12,7 @@ contact_keys as (
 ),
 
 buyers as (
-    select * from scores.purchase_history
+    select * from core.purchase_history
 ),
 
 abandoned as (

@@ -3,7 +3,7 @@
 -- grain: contact_id
 {% set new_for_days = 30 %}
 with buyers as (
-    select * from scores.purchase_history
+    select * from core.purchase_history
 )
 
 select contact_id
