@@ -1,5 +1,6 @@
 -- What moved each order, by five models side by side. The credits of an order add up to 1 and its
 -- revenues to its net amount, to the cent; what nothing moved within the window is direct.
+-- answers: Which touches led to this order? What would another model say?
 -- owner: crm
 -- grain: order_id, touch_id
 {% set last_touch_window = "5 days" %}

@@ -1,4 +1,5 @@
 -- Orders and revenue that each attribution model gives to a campaign, by month of the order.
+-- answers: Which campaign brings the revenue, by each model?
 -- owner: crm
 -- grain: model, month, channel, platform, campaign, currency
 with attribution as (

@@ -1,4 +1,5 @@
 -- How many of the buyers who first ordered in a month ordered again, month by month since.
+-- answers: How many of the buyers of a month come back, and when?
 -- owner: crm
 -- grain: cohort, months_since
 with orders as (

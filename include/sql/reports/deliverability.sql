@@ -1,5 +1,6 @@
 -- How each mailbox provider treats our mails, by the week of sending; the status follows the
 -- complaint rates that Gmail asks bulk senders to stay below.
+-- answers: Does a mailbox provider still deliver our mails? Are we near Gmail's complaint limit?
 -- owner: crm
 -- grain: week, provider
 {% set warn_from = "0.001" %}

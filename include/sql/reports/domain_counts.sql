@@ -1,4 +1,5 @@
 -- What became of mails, by the week of sending and the domain of the address.
+-- answers: Which domains refuse our mails?
 -- owner: crm
 -- grain: week, domain
 with message_outcomes as (

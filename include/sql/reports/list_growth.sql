@@ -1,4 +1,5 @@
 -- Subscribers week by week: who joined, who left and why, and how many there were at its end.
+-- answers: Is the list growing? Why do subscribers leave?
 -- owner: crm
 -- grain: week
 with subscriptions as (

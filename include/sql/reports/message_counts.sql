@@ -1,5 +1,6 @@
 -- Messages and what became of them, by the week in which they were planned: what funnels add up.
 -- Orders and revenue are those of the last touch.
+-- answers: How many mails of a step were sent, read and clicked in a week?
 -- owner: crm
 -- grain: flow, campaign, step, variant, week
 with message_outcomes as (

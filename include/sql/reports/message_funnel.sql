@@ -1,5 +1,6 @@
 -- Sent, delivered, opened, clicked, ordered, and lost goodwill: of each flow, campaign (a flow, or
 -- one issue of a newsletter), step and variant. Keys below the level say all.
+-- answers: How does a flow, campaign, step or variant perform? Which variant wins?
 -- owner: crm
 -- grain: level, flow, campaign, step, variant
 with message_counts as (

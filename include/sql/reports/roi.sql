@@ -1,5 +1,6 @@
 -- What a campaign brought in and what it cost: ads and mails, by month. Revenue is that of the last
 -- touch, in the month of the order; ROI and ROAS are of what was earned after the goods were paid.
+-- answers: What does a campaign earn for what it costs?
 -- owner: crm
 -- grain: month, platform, campaign, currency
 {% set gross_margin = "0.50" %}

@@ -1,4 +1,5 @@
 -- The shop's own totals, counted again in the warehouse: nothing got lost or doubled on the way.
+-- answers: Did everything the shop has arrive in the warehouse?
 -- owner: data
 -- grain: metric
 with shop_customers as (
