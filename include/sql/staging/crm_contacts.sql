@@ -32,6 +32,13 @@ opt_outs as (
     group by crm_contact_id
 ),
 
+countries as (
+    select
+        name,
+        country_code
+    from seeds.countries
+),
+
 timezones as (
     select
         timezone,
@@ -98,22 +105,7 @@ select
     nullif(trim(dated.address_line), '') as address_line,
     nullif(trim(dated.zip), '') as zip,
     nullif(trim(dated.city), '') as city,
-    case
-        when dated.country_name in ('de', 'germany', 'deutschland') then 'DE'
-        -- lower('Ö') is not the same on every engine.
-        when dated.country_name in ('at', 'austria') then 'AT'
-        when dated.country_name like '%sterreich' then 'AT'
-        when dated.country_name in ('ch', 'switzerland', 'schweiz', 'suisse') then 'CH'
-        when dated.country_name in ('li', 'liechtenstein') then 'LI'
-        when dated.country_name in ('gb', 'uk', 'united kingdom', 'great britain') then 'GB'
-        when dated.country_name in ('ie', 'ireland', 'irland') then 'IE'
-        when dated.country_name in ('us', 'usa', 'united states') then 'US'
-        when dated.country_name in ('fr', 'france', 'frankreich') then 'FR'
-        when dated.country_name in ('nl', 'netherlands', 'niederlande') then 'NL'
-        when dated.country_name in ('it', 'italy', 'italien') then 'IT'
-        when dated.country_name in ('es', 'spain', 'spanien') then 'ES'
-        when length(dated.country_name) = 2 then trim(dated.country)
-    end as country_code,
+    countries.country_code,
     case
         when lower(dated.language) like 'de%' then 'de'
         when nullif(trim(dated.language), '') is not null then 'en'
@@ -140,4 +132,5 @@ select
     dated._line
 from dated
 left join opt_outs on dated.crm_contact_id = opt_outs.crm_contact_id
+left join countries on dated.country_name = countries.name
 left join timezones on dated.timezone_name = timezones.timezone_name
