@@ -1,8 +1,8 @@
--- Subscribers of at least 90 days who showed no sign of life in that time: no visit, no open or
+-- Subscribers of more than 90 days who showed no sign of life in that time: no visit, no open or
 -- click by a person, no order.
 -- owner: crm
 -- grain: contact_id
-{% set silent_for = "90 days" %}
+{% set silent_for_days = 90 %}
 with contacts as (
     select * from core.contacts
 ),
@@ -11,29 +11,17 @@ subscribers as (
     select * from segments.subscribers
 ),
 
-touchpoints as (
-    select * from core.touchpoints
-    where
-        not is_machine
-        and (channel = 'site' or type in ('open', 'click'))
-        and occurred_at >= {{ as_of }} - interval '{{ silent_for }}'
-),
-
-orders as (
-    select * from core.orders
-    where is_valid and ordered_at >= {{ as_of }} - interval '{{ silent_for }}'
+engaged as (
+    select * from scores.engagement
+    where DAYS_BETWEEN(last_engaged_at, {{ as_of }}) <= {{ silent_for_days }}
 )
 
 select subscribers.contact_id
 from subscribers
 inner join contacts on subscribers.contact_id = contacts.contact_id
 where
-    contacts.email_consent_at < {{ as_of }} - interval '{{ silent_for }}'
+    DAYS_BETWEEN(contacts.email_consent_at, {{ as_of }}) > {{ silent_for_days }}
     and not exists (
-        select 1 from touchpoints
-        where touchpoints.contact_id = subscribers.contact_id
-    )
-    and not exists (
-        select 1 from orders
-        where orders.contact_id = subscribers.contact_id
+        select 1 from engaged
+        where engaged.contact_id = subscribers.contact_id
     )
