@@ -42,7 +42,7 @@ first_names as (
 ),
 
 countries as (
-    select * from seeds.countries
+    select * from seeds.country_defaults
 ),
 
 timezones as (

@@ -3,7 +3,7 @@
 -- grain: timezone
 {% set default_timezone = "Europe/Berlin" %}
 with countries as (
-    select timezone from seeds.countries
+    select timezone from seeds.country_defaults
 ),
 
 crm_contacts as (
