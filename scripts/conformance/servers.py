@@ -38,7 +38,7 @@ class ServerFailed(RuntimeError):
 
 @contextlib.contextmanager
 def spark_cluster(workers: int = 2) -> Generator[str]:
-    """Apache Spark's standalone cluster: a master, workers of one core, and Spark Connect. Its `sc://` URL."""
+    """Apache Spark's standalone cluster: master, workers of one core, and Spark Connect. Its `sc://` URL."""
     [home] = SPARK.glob("lib/python3*/site-packages/pyspark")
     master, connect = _free_port(), _free_port()
     spark_class = [str(home / "bin" / "spark-class")]
@@ -106,13 +106,12 @@ def sail() -> Generator[str]:
 @contextlib.contextmanager
 def postgres_15() -> Generator[str]:
     """PostgreSQL 15 as the system has installed it. Its URI. Started by root it runs as nobody."""
-    as_nobody = (
-        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
-    )
+    is_root = os.geteuid() == 0
+    as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if is_root else []
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     with tempfile.TemporaryDirectory(prefix="kreislauf-pg15-") as name:
         folder = Path(name)
-        if as_nobody:
+        if is_root:
             shutil.chown(folder, "nobody", "nogroup")
         data, log = folder / "data", folder / "postgres.log"
         subprocess.run(

@@ -146,7 +146,23 @@ def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True)
         if node is tree:
             return form.sql(dialect=dialect)
         node.replace(form)
+    if dialect == "spark":
+        _qualify_having(tree)
     return tree.sql(dialect=dialect, pretty=pretty)
+
+
+def _qualify_having(tree: exp.Expression) -> None:
+    """`having min(x) > 1` is about the column x, also where the SELECT names another one so.
+
+    Sail takes the SELECT's. A HAVING over a join names its tables by itself.
+    """
+    for select in tree.find_all(exp.Select):
+        having, source = select.args.get("having"), select.args.get("from_")
+        if having is None or source is None or select.args.get("joins"):
+            continue
+        for column in having.find_all(exp.Column):
+            if not column.table and column.name in select.named_selects:
+                column.set("table", exp.to_identifier(source.this.alias_or_name))
 
 
 def _keep_the_day(moment: exp.Cast) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql.types import StructType
 
 SETTINGS = {
     "spark.sql.ansi.enabled": "true",
@@ -189,11 +190,8 @@ class SparkEngine(FolderEngine):
 
         The types are told, since Spark would start a job to find them out.
         """
-        from pyarrow import parquet
-        from pyspark.sql.pandas.types import from_arrow_schema
-
         if columns is None:
-            schema = from_arrow_schema(parquet.read_schema(files[0]), prefer_timestamp_ntz=True)
+            schema = _own_columns(files[0])
         else:
             schema = ", ".join(f"`{name}` {_TYPES.get(type, type)}" for name, type in columns.items())
         if not files:
@@ -224,6 +222,19 @@ class SparkEngine(FolderEngine):
             ) from None
         atexit.register(session.stop)
         return session
+
+
+def _own_columns(file: Path) -> StructType:
+    import pyarrow
+    from pyarrow import parquet
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    # Sail notes its texts as views, which is a matter of memory only.
+    fields = [
+        field.with_type(pyarrow.string()) if field.type == pyarrow.string_view() else field
+        for field in parquet.read_schema(file)
+    ]
+    return from_arrow_schema(pyarrow.schema(fields), prefer_timestamp_ntz=True)
 
 
 def _names_table(tokens: list[Token], i: int) -> bool:

@@ -1,0 +1,72 @@
+"""One engine's build of every model, and what it gives.
+
+`python -m scripts.conformance.build LANDING FOLDER` builds on the DuckDB that this process imports:
+another version of it needs a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow
+
+from kreislauf.connections import Connection
+from kreislauf.landing.zone import LandingZone
+from kreislauf.warehouse.build import write_table
+from kreislauf.warehouse.engines import Engine, WarehouseError, engine_for
+from kreislauf.warehouse.models import Model, ModelError, load_models
+from scripts.conformance.worlds import AS_OF
+
+SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
+
+
+@dataclass
+class Built:
+    """A build of all models. `failed`: why a table could not be written, by its name."""
+
+    build_id: str
+    seconds: float
+    failed: dict[str, str] = field(default_factory=dict)
+    slowest: list[tuple[str, float]] = field(default_factory=list)
+
+
+def build(engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None = None) -> Built:
+    """Build and publish. A table that fails does not keep the others from being built."""
+    begun, times = time.monotonic(), {}
+    info = engine.begin_build(AS_OF)
+    engine.load_raw(info, zone.manifests())
+    built = Built(info.build_id, 0)
+    for name, model in (models or load_models(SQL)).items():
+        since = time.monotonic()
+        try:
+            write_table(engine, info, model)
+        except (WarehouseError, ModelError) as error:
+            built.failed[name] = str(error)
+        times[name] = time.monotonic() - since
+    engine.publish(info)
+    built.seconds = time.monotonic() - begun
+    built.slowest = sorted(times.items(), key=lambda item: -item[1])[:5]
+    return built
+
+
+def tables(engine: Engine, built: Built, names: list[str]) -> dict[str, pyarrow.Table]:
+    """The rows of the tables that were built."""
+    return {
+        name: engine.arrow(f"select * from {name}", build_id=built.build_id)
+        for name in names
+        if name not in built.failed
+    }
+
+
+def duckdb(folder: Path) -> Engine:
+    return engine_for(Connection("warehouse", "duckdb", host=str(folder)))
+
+
+if __name__ == "__main__":
+    landing, folder = map(Path, sys.argv[1:])
+    print(json.dumps(vars(build(duckdb(folder), LandingZone(landing)))))
