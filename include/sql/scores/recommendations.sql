@@ -1,0 +1,161 @@
+-- Three products each buyer has not bought yet: what goes with the dearest line of the last order,
+-- else best sellers; for those who only looked, best sellers of the type they care for most.
+-- answers: What do we show this person next?
+-- owner: crm
+-- grain: contact_id, position
+{% set keep = 3 %}
+{% set candidates = 6 %}
+with products as (
+    select
+        product_id,
+        product_type
+    from core.products
+),
+
+bought_together as (
+    select * from core.bought_together
+),
+
+best_sellers as (
+    select * from core.best_sellers
+),
+
+order_items as (
+    select
+        contact_id,
+        product_id,
+        ordered_at,
+        net_amount
+    from core.order_items
+    where is_valid and contact_id is not null and product_id is not null
+),
+
+purchase_history as (
+    select
+        contact_id,
+        last_ordered_at
+    from core.purchase_history
+),
+
+product_affinity as (
+    select
+        contact_id,
+        product_type
+    from scores.product_affinity
+    where position = 1
+),
+
+related as (
+    select
+        product_id as because_product_id,
+        other_product_id as product_id,
+        position as rank
+    from bought_together
+    union all
+    select
+        products.product_id as because_product_id,
+        best_sellers.product_id,
+        100 + best_sellers.position_in_type as rank
+    from products
+    inner join best_sellers on products.product_type = best_sellers.product_type
+    where best_sellers.position_in_type <= {{ candidates }} + 1
+    union all
+    select
+        products.product_id as because_product_id,
+        best_sellers.product_id,
+        200 + best_sellers.position as rank
+    from products
+    inner join best_sellers on best_sellers.position <= {{ candidates }} + 1
+),
+
+ranked as (
+    select
+        because_product_id,
+        product_id,
+        min(rank) as rank
+    from related
+    where because_product_id <> product_id
+    group by because_product_id, product_id
+),
+
+listed as (
+    select
+        because_product_id,
+        product_id,
+        case
+            when rank < 100 then 'bought_together'
+            when rank < 200 then 'best_seller_of_type'
+            else 'best_seller'
+        end as basis,
+        row_number() over (partition by because_product_id order by rank, product_id) as place
+    from ranked
+),
+
+latest as (
+    select
+        order_items.contact_id,
+        order_items.product_id,
+        row_number() over (
+            partition by order_items.contact_id
+            order by order_items.net_amount desc, order_items.product_id asc
+        ) as place
+    from order_items
+    inner join purchase_history
+        on
+            order_items.contact_id = purchase_history.contact_id
+            and order_items.ordered_at = purchase_history.last_ordered_at
+),
+
+suggested as (
+    select
+        latest.contact_id,
+        listed.product_id,
+        listed.basis,
+        latest.product_id as because_product_id,
+        row_number() over (partition by latest.contact_id order by listed.place) as position
+    from latest
+    inner join listed on latest.product_id = listed.because_product_id
+    where
+        latest.place = 1
+        and listed.place <= {{ candidates }}
+        and not exists (
+            select 1 from order_items
+            where
+                order_items.contact_id = latest.contact_id
+                and order_items.product_id = listed.product_id
+        )
+),
+
+everyone as (
+    select
+        contact_id,
+        position,
+        product_id,
+        basis,
+        because_product_id
+    from suggested
+    where position <= {{ keep }}
+    union all
+    select
+        product_affinity.contact_id,
+        best_sellers.position_in_type as position,
+        best_sellers.product_id,
+        'best_seller_of_type' as basis,
+        cast(null as varchar) as because_product_id
+    from product_affinity
+    inner join best_sellers on product_affinity.product_type = best_sellers.product_type
+    where
+        best_sellers.position_in_type <= {{ keep }}
+        and not exists (
+            select 1 from purchase_history
+            where purchase_history.contact_id = product_affinity.contact_id
+        )
+)
+
+select
+    contact_id,
+    cast(position as bigint) as position,
+    product_id,
+    basis,
+    because_product_id
+from everyone
