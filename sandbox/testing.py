@@ -79,8 +79,8 @@ def run_sandbox(home: Path, **options: Any) -> Generator[Sandbox]:
     """A sandbox in a process of its own on a free port, ended afterwards.
 
     Options are those of `python -m sandbox` with underscores: contacts=60, days=90,
-    start="2026-11-01T06:00:00Z", site_inbox=…, webhook=… A second start with the same home goes on
-    where the first ended. Raises RuntimeError, with what it said, if it does not start.
+    start="2026-11-01T06:00:00Z", site_inbox=…, files_inbox=…, webhook=… A second start with the same home
+    goes on where the first ended. Raises RuntimeError, with what it said, if it does not start.
     """
     command = [sys.executable, "-m", "sandbox", "--home", str(home)]
     for name, value in options.items():

@@ -6,6 +6,12 @@ Archived records, and with them merged ones, are listed each time.
 **Touches** the CRM's API (read only, connection `crm`) and the landing zone. `announce` notes that there is
 something new; the next hourly build takes it in.
 
+**Which properties** it asks for stands in `plugins/kreislauf/sources/streams.py`. All are HubSpot's own but
+five on contacts, for what the sales team finds out: `bant_budget` (number, EUR a year), `bant_authority`
+(decides, recommends or uses), `bant_need` (high, medium, low or none), `bant_timeframe` (now, quarter,
+half_year, year or later) and `bant_project` (checkbox). An account without them works too: HubSpot ignores
+names it does not know, the columns stay empty, and the log says so each time.
+
 **Rerun.** Clear any task, or trigger a run: a window that was landed is not read again. To read again from
 an earlier moment, trigger with "Read again since"; versions of a record that are there twice count once.
 

@@ -79,6 +79,8 @@ def survey(entry: Entry) -> None:
     entry.sim.site(
         person, entry.at, "survey", site_url("/feedback"), known=True, email=person.email, answers=answers
     )
+    if satisfaction >= 9:
+        entry.later("praise", timedelta(hours=rng.uniform(1, 70)))
 
 
 HANDLERS = {"survey": survey}

@@ -256,6 +256,13 @@ def come_back(entry: Entry) -> None:
     entry.some_day("qualify", entry.rng.uniform(2, 15), step=1)
 
 
+def praise(entry: Entry) -> None:
+    """The sales team has read how happy a customer is."""
+    record = crm.find(entry.db, "contacts", entry.person.crm_id or 0)
+    if record is not None and crm.stored_properties(record).get("lifecyclestage") == "customer":
+        _update(entry, entry.person.crm_id, {"lifecyclestage": "evangelist"})
+
+
 def enter_twice(entry: Entry) -> None:
     """A colleague enters somebody again, with a private address; most such pairs are merged one day."""
     person, rng = entry.person, entry.rng
@@ -314,6 +321,7 @@ HANDLERS = {
     "move_deal": move_deal,
     "cool_down": cool_down,
     "come_back": come_back,
+    "praise": praise,
     "enter_twice": enter_twice,
     "merge": merge,
 }

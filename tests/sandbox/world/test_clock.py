@@ -206,6 +206,8 @@ def test_every_address_and_number_is_one_that_nobody_has(world):
         ("time zones overseas", "select 1 from crm_object where properties like '%america_slash_new_york%'"),
         ("salutations that say nothing", "select 1 from crm_object where properties like '%\"Divers\"%'"
          " or properties like '%\"Familie\"%' or properties like '%\"Dr.\"%'"),
+        ("customers who sing our praise", "select 1 from crm_object"
+         " where json_extract(properties, '$.lifecyclestage') = 'evangelist'"),
         ("people whom many follow", "select 1 from crm_object where kind = 'contacts'"
          " and json_extract(properties, '$.followercount') + 0 > 2000"),
         ("merged contacts", "select 1 from crm_merge"),

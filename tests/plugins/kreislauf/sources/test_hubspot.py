@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from kreislauf.connections import Connection
+from kreislauf.landing.extract import extract
+from kreislauf.landing.zone import LandingZone
 from kreislauf.sources import hubspot
 from kreislauf.sources.errors import Unauthorized
 from kreislauf.sources.hubspot import HubspotSource
@@ -58,6 +62,20 @@ def test_there_is_something_to_read(crm, read, now):
 
 def test_owners_are_read_whole_each_time(crm, read, now):
     assert read(crm, CRM_OWNERS, None, now) == read(crm, CRM_OWNERS, now, now + SOON) != []
+
+
+def test_an_account_without_our_own_properties_works_too(serve, tmp_path):
+    """HubSpot leaves out of its answers what it does not know."""
+    moments = {"createdAt": "2026-11-01T00:00:00Z", "updatedAt": "2026-11-02T00:00:00Z"}
+    contact = {"id": "1", **moments, "archived": False, "properties": {"email": "ada@example.com"}}
+    pages = [json.dumps({"results": results}).encode() for results in ([], [contact], [])]
+    server = serve(*[(200, {}, page) for page in pages])
+    source = HubspotSource(Connection("crm", "http", host=server.url, password="key"), patience=1)
+    zone = LandingZone(tmp_path)
+    manifest = extract(source, CRM_CONTACTS, zone, datetime(2026, 11, 3, tzinfo=UTC))
+    assert (manifest.tables["crm_contacts"]["rows"], manifest.quarantined) == (1, 0)
+    assert "properties.bant_budget" in manifest.missing_fields
+    assert all("bant_budget" in path for _, path, _ in server.requests[1:])
 
 
 def test_all_declared_properties_are_asked_for(crm, read, now):
