@@ -43,7 +43,6 @@ class ParquetEngine(FolderEngine):
         self._settings = {
             "memory_limit": memory_limit,
             "threads": threads or os.cpu_count() or 1,
-            "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
         }
 
@@ -122,7 +121,10 @@ class ParquetEngine(FolderEngine):
         connection = duckdb.connect(config={**self._settings, "temp_directory": str(spill)})
         try:
             # The bar would be written into the task's log; a name in SQL is no variable of this process.
-            connection.execute("set enable_progress_bar = false; set python_enable_replacements = false")
+            # DuckDB 1.5 knows time zones only once it is connected.
+            connection.execute(
+                "set TimeZone = 'UTC'; set enable_progress_bar = false; set python_enable_replacements = false"
+            )
             yield connection
         finally:
             connection.close()
