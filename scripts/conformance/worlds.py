@@ -129,7 +129,11 @@ def _draw_row(draw: random.Random, name: str, table: Table) -> dict[str, Any]:
 
 def _key(draw: random.Random, table: str, column: str) -> str:
     own = column == next(iter(raw_columns()[table]))
-    return str(draw.randint(1, _ROWS // 2 if own else 40))
+    return _id(draw.randint(1, _ROWS // 2 if own else 40))
+
+
+def _id(number: int) -> str:
+    return f"random{number}"  # not to meet the other worlds'
 
 
 def _moment(draw: random.Random) -> datetime:
@@ -157,5 +161,5 @@ def _value(draw: random.Random, column: str, type: str) -> Any:
         one, next_one = f"p{n}@example.org", f"p{n + 1}@example.org"
         return draw.choice([one, f" {one.upper()} ", f"p{n}@example", f"{one};{next_one}"])
     if column.endswith(("_id", "_ids")):
-        return str(draw.randint(1, 40))
+        return _id(draw.randint(1, 40))
     return draw.choice(["ä", "Ä", "a b", "Z", ""])

@@ -1,0 +1,126 @@
+"""The engines that are compared: what each needs, and a build of all models on it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pyarrow
+
+from kreislauf.connections import Connection
+from kreislauf.landing.zone import LandingZone
+from kreislauf.warehouse.engines import Engine, engine_for
+from kreislauf.warehouse.models import Model
+from kreislauf.warehouse.testing import postgres_server
+from scripts.conformance import build, servers
+from scripts.conformance.servers import REPOSITORY
+
+DUCKDB_15 = REPOSITORY / ".venv-duckdb"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An engine by its name. `missing`: why it cannot be compared here, None if it can."""
+
+    name: str
+    missing: Callable[[], str | None]
+    run: Callable[[Path, LandingZone, Mapping[str, Model]], Result]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A build of all models, and the rows of each table."""
+
+    built: build.Built
+    tables: dict[str, pyarrow.Table]
+
+
+def _duckdb(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+    return _run(build.duckdb(folder), zone, models)
+
+
+def _duckdb_15(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+    path = os.pathsep.join(map(str, (DUCKDB_15, REPOSITORY / "plugins", REPOSITORY)))
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.conformance.build", str(zone.root), str(folder)],
+        env=os.environ | {"PYTHONPATH": path}, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    built = build.Built(**json.loads(done.stdout.splitlines()[-1]))
+    return Result(built, build.tables(build.duckdb(folder), built, list(models)))
+
+
+def _postgres(server: Callable[[], AbstractContextManager[str]]) -> Callable[..., Result]:
+    def run(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+        with server() as uri:
+            with psycopg.connect(uri) as connection:
+                where = connection.info
+            engine = engine_for(
+                Connection(
+                    "warehouse", "postgres", where.host, where.port, login=where.user, schema=where.dbname
+                )
+            )
+            return _run(engine, zone, models)
+
+    return run
+
+
+def _spark(server: Callable[[], AbstractContextManager[str]]) -> Callable[..., Result]:
+    def run(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+        with server() as url, spark(url, folder) as engine:
+            return _run(engine, zone, models)
+
+    return run
+
+
+@contextlib.contextmanager
+def spark(url: str, folder: Path) -> Generator[Engine]:
+    """The engine of a Spark Connect server, for data of a test's size."""
+    extra = {"folder": str(folder), "settings": {"spark.sql.shuffle.partitions": "2"}}
+    engine = engine_for(Connection("warehouse", "spark_connect", host=url, extra=extra))
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _run(engine: Engine, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+    built = build.build(engine, zone, models)
+    return Result(built, build.tables(engine, built, list(models)))
+
+
+def _there(path: Path, how: str) -> Callable[[], str | None]:
+    return lambda: None if path.exists() else f"there is no {path}; {how}"
+
+
+def _java() -> str | None:
+    if not shutil.which("java"):
+        return "there is no java on the PATH; Apache Spark needs version 17 or newer"
+    return _there(servers.SPARK, "`make conformance` sets it up")()
+
+
+REFERENCE = Target("duckdb 2.0", lambda: None, _duckdb)
+"""What the others are compared with."""
+
+QUICK = (
+    Target("duckdb 1.5", _there(DUCKDB_15, "`make test` sets it up"), _duckdb_15),
+    Target("postgres 18", lambda: None, _postgres(postgres_server)),
+    Target(
+        "postgres 15",
+        _there(servers.POSTGRES_15, "install PostgreSQL 15 (Debian: postgresql-15)"),
+        _postgres(servers.postgres_15),
+    ),
+)
+
+SPARK = (
+    Target("sail", _there(servers.SAIL, "`make conformance` sets it up"), _spark(servers.sail)),
+    Target("spark", _java, _spark(servers.spark_cluster)),
+)
