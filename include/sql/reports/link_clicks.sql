@@ -1,5 +1,5 @@
--- Clicks of people on each image, button and text of a mail, with its place in the mail. A slot
--- is the link's name in the template; links without one are listed by their place.
+-- Clicks of people on each image, button and text of a mail, with its place in the mail; those that
+-- nobody clicked too. A link without a slot is listed by its place.
 -- answers: Which image or button of a mail is clicked? Does its place matter?
 -- owner: crm
 -- grain: flow, step, variant, slot
@@ -28,6 +28,17 @@ messages as (
         variant
     from core.message_outcomes
     where clicked_at is not null
+),
+
+links as (
+    select
+        flow,
+        step,
+        coalesce(variant, '') as variant,
+        slot,
+        kind,
+        label
+    from staging.ledger_links
 ),
 
 funnel as (
@@ -60,18 +71,31 @@ slots as (
     left join places on clicks.touchpoint_id = places.touchpoint_id
 ),
 
-named as (
+facts as (
     select
         flow,
         step,
         variant,
-        message_key,
-        url_index,
         case
             when slot <> '' then slot
             else 'link ' || coalesce(cast(url_index + 1 as varchar), 'unknown')
-        end as slot
+        end as slot,
+        message_key,
+        url_index + 1 as position,
+        cast(null as varchar) as kind,
+        cast(null as varchar) as label
     from slots
+    union all
+    select
+        flow,
+        step,
+        variant,
+        slot,
+        cast(null as varchar) as message_key,
+        cast(null as bigint) as position,
+        kind,
+        label
+    from links
 ),
 
 counted as (
@@ -80,10 +104,13 @@ counted as (
         step,
         variant,
         slot,
-        min(url_index) + 1 as position,
-        count(*) as clicks,
+        -- Languages and versions differ in their words; one of them tells which link it is.
+        min(kind) as kind,
+        min(label) as label,
+        min(position) as position,
+        count(message_key) as clicks,
         count(distinct message_key) as clicked
-    from named
+    from facts
     group by flow, step, variant, slot
 )
 
@@ -92,12 +119,8 @@ select
     counted.step,
     counted.variant,
     counted.slot,
-    case
-        when counted.slot like 'img%' or counted.slot like 'item%img%' then 'image'
-        when counted.slot like 'btn%' or counted.slot like 'item%btn%' then 'button'
-        when counted.slot like 'txt%' or counted.slot like 'item%txt%' then 'text'
-        else 'named'
-    end as kind,
+    counted.kind,
+    counted.label,
     cast(counted.position as bigint) as position,
     cast(counted.clicks as bigint) as clicks,
     cast(counted.clicked as bigint) as clicked,
