@@ -207,6 +207,7 @@ def sandbox_command(local: Local) -> list[str]:
         "--home", str(local.home / "sandbox"),
         "--port", str(local.ports["sandbox"]),
         "--site-inbox", str(local.landing / "inbox" / "site_events"),
+        "--files-inbox", str(local.landing / "inbox"),
         "--webhook", f"{local.url('web')}/events/sendgrid",
         "--client-id", "kreislauf",
         "--client-secret", local.secrets["shop"],
