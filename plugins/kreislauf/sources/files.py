@@ -38,6 +38,9 @@ class FilesInbox(Inbox):
         """Name and content: other rows under the same name are another file."""
         return f"{path.name} {digest(path)}"
 
+    def name_of(self, mark: str) -> str:
+        return mark.rpartition(" ")[0]
+
     def committed(self) -> None:
         """Remove what has been landed, but not what has grown or been replaced since: that comes next."""
         for mark, path in {**self._taken, **self._leftover}.items():
@@ -104,7 +107,10 @@ def _check_header(path: Any, names: list[str], stream: Stream) -> None:
         for column in table.columns.values()
         if column.required
     ]
-    found = f"its header names {', '.join(names) or 'nothing'}"
+    if not set(names) & _types(stream).keys():
+        # Without a header these are somebody's data, which no log may show.
+        raise _refused(path, f"its first line names no column; these are wanted: {', '.join(required)}")
+    found = f"its header names {', '.join(names)}"
     if missing := [name for name in required if name not in names]:
         raise _refused(path, f"the column {', '.join(missing)} is missing; {found}")
     if len(set(names)) < len(names) or "" in names:

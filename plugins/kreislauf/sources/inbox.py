@@ -45,15 +45,14 @@ class Inbox:
         Raises BadAnswer naming a file that cannot be read.
         """
         self._taken, self._leftover = {}, {}
-        landed = {
-            mark
-            for manifest in islice(self._zone.latest(stream.source, stream.name), REMEMBERED_RUNS)
-            for mark in manifest.inbox_files
-        }
+        landed: dict[str, str] = {}
+        for manifest in islice(self._zone.latest(stream.source, stream.name), REMEMBERED_RUNS):
+            for mark in manifest.inbox_files:
+                landed.setdefault(self.name_of(mark), mark)
         for path in self._files():
             try:
                 mark = self.mark(path)
-                if mark in landed:
+                if landed.get(path.name) == mark:
                     self._leftover[mark] = path
                     continue
                 yield from self.lines(path, stream)
@@ -72,6 +71,10 @@ class Inbox:
     def mark(self, path: Any) -> str:
         """By what a landed file is known again."""
         return path.name
+
+    def name_of(self, mark: str) -> str:
+        """The name of the file that has this mark."""
+        return mark
 
     def lines(self, path: Any, stream: Stream) -> Iterator[bytes]:
         """The records of a file, a line each: here the file's own lines, without the empty ones."""

@@ -137,7 +137,7 @@ def test_quarantine_says_which_line_of_which_file(put, land):
             "day,platform,spend\n",
             r"the column campaign, currency, amount is missing; its header names day, platform, spend",
         ),
-        ("", "its header names nothing"),
+        ("", "its first line names no column; these are wanted: day, platform, campaign, currency, amount"),
         (HEADER.replace("clicks", "day"), "each column needs a name of its own"),
         (HEADER.replace("clicks", ""), "each column needs a name of its own"),
         (
@@ -156,6 +156,19 @@ def test_a_file_that_cannot_be_trusted_is_refused_whole(put, land, zone, content
     assert bad.exists()
 
 
+def test_a_file_without_a_header_shows_nobodys_data(put, land):
+    put("returns.csv", "p-1,2026-11-20,7,ada@example.com,moved\n", "postal_returns")
+    with pytest.raises(BadAnswer, match="its first line names no column") as refused:
+        land(stream=POSTAL_RETURNS)
+    assert "ada@" not in str(refused.value)
+
+
+def test_a_damaged_archive_is_named(put, land):
+    put("spend.csv.gz", gzip.compress((HEADER + ROW * 500).encode())[:-20])
+    with pytest.raises(BadAnswer, match=r"spend\.csv\.gz is not a complete gzip file"):
+        land()
+
+
 def test_a_column_that_is_not_declared_is_reported(put, land):
     put("spend.csv", HEADER.strip() + ",agency\n" + ROW.strip() + ",Nordlicht\n")
     manifest = land()
@@ -172,6 +185,8 @@ def test_other_rows_under_the_same_name_are_another_file_but_the_same_rows_are_n
     assert not again.exists()
     put("spend.csv", HEADER + ROW.replace("12.50", "13.00"))
     assert [row["amount"] for row in rows(land(2))] == [Decimal("13.00")]
+    put("spend.csv", HEADER + ROW)
+    assert [row["amount"] for row in rows(land(3))] == [Decimal("12.50")], "taken back"
 
 
 def test_a_file_that_is_replaced_while_it_is_landed_stays_for_the_next_run(put, land, zone):
