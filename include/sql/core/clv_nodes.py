@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 READS = ("core.clv_parameters", "core.purchase_counts")
 COLUMNS = {"frequency": "BIGINT", "position": "BIGINT", "dropout": "DOUBLE", "weight": "DOUBLE"}
 
-HORIZON_DAYS = 365
-"""As in clv.sql."""
-
 
 def rows(tables: Mapping[str, pyarrow.Table], as_of: datetime) -> Iterator[dict[str, Any]]:
     from kreislauf.clv import BgNbd, dropout_nodes
 
-    found = {row["parameter"]: row["value"] for row in tables["core.clv_parameters"].to_pylist()}
+    [found] = tables["core.clv_parameters"].to_pylist()
     if found["r"] is None:
         return
     fit = BgNbd(found["r"], found["alpha"], found["a"], found["b"], log_likelihood=0.0)
     for frequency, youngest in sorted(youngest_days(tables["core.purchase_counts"]).items()):
-        nodes, weights = dropout_nodes(fit, frequency, youngest, HORIZON_DAYS)
+        nodes, weights = dropout_nodes(fit, frequency, youngest, found["horizon_days"])
         for position, (dropout, weight) in enumerate(zip(nodes, weights, strict=True), 1):
             yield {
                 "frequency": frequency,

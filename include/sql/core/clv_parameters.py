@@ -1,8 +1,8 @@
-"""The fitted parameters of the purchase models, time in days; without values and with a reason
-where the data are too thin to learn from.
+"""The parameters of the purchase models, fitted to all buyers, time in days: r, alpha, a and b of
+BG/NBD, p, q and v of Gamma-Gamma. Without values, and with a reason, where the data are too thin.
 
 owner: crm
-grain: parameter
+grain: horizon_days
 """
 
 from __future__ import annotations
@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     import pyarrow
 
 READS = ("core.purchase_counts", "core.purchase_value_counts")
-COLUMNS = {"parameter": "VARCHAR", "value": "DOUBLE", "reason": "VARCHAR"}
+COLUMNS = {
+    "horizon_days": "BIGINT",
+    "r": "DOUBLE",
+    "alpha": "DOUBLE",
+    "a": "DOUBLE",
+    "b": "DOUBLE",
+    "p": "DOUBLE",
+    "q": "DOUBLE",
+    "v": "DOUBLE",
+    "abstains_because": "VARCHAR",
+}
+
+HORIZON_DAYS = 365
+"""How far ahead is predicted."""
 
 # Below these nothing is predicted (the same limits as in Klaviyo's predictive analytics).
 MINIMUM_BUYERS = 500
@@ -34,25 +47,27 @@ def rows(tables: Mapping[str, pyarrow.Table], as_of: datetime) -> Iterator[dict[
         {name: tables[table].column(name).to_numpy() for name in tables[table].column_names}
         for table in READS
     )
-    reason = too_thin(counts)
     found: dict[str, float] = {}
+    reason = too_thin(counts)
     if reason is None:
         try:
             orders = fit_bg_nbd(
                 counts["frequency"], counts["recency_weeks"], counts["age_weeks"], counts["buyers"]
             )
-            found = {"r": orders.r, "alpha": orders.alpha * DAYS, "a": orders.a, "b": orders.b}
-            found |= fit_gamma_gamma(values["frequency"], values["mean_amount"], values["buyers"])._asdict()
+            found |= {"r": orders.r, "alpha": orders.alpha * DAYS, "a": orders.a, "b": orders.b}
+            amounts = fit_gamma_gamma(values["frequency"], values["mean_amount"], values["buyers"])
+            if amounts.q > 1:
+                found |= amounts._asdict()
+            else:
+                reason = "order values vary so much that they have no mean"
         except FitError as error:
             reason = str(error)
-    if found.get("q", 2.0) <= 1:
-        reason = "order values vary so much that they have no mean"
-    for parameter in ("r", "alpha", "a", "b", "p", "q", "v"):
-        yield {
-            "parameter": parameter,
-            "value": None if reason else found[parameter],
-            "reason": reason,
-        }
+    yield {
+        **dict.fromkeys(COLUMNS),
+        **found,
+        "horizon_days": HORIZON_DAYS,
+        "abstains_because": reason,
+    }
 
 
 def too_thin(counts: Mapping[str, Any]) -> str | None:

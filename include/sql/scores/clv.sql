@@ -3,7 +3,6 @@
 -- answers: Who are our most valuable customers? When will each order again?
 -- owner: crm
 -- grain: contact_id
-{% set horizon_days = 365 %}
 with purchase_history as (
     select
         contact_id,
@@ -15,25 +14,12 @@ with purchase_history as (
     from core.purchase_history
 ),
 
-clv_parameters as (
+model as (
     select * from core.clv_parameters
 ),
 
 clv_nodes as (
     select * from core.clv_nodes
-),
-
-model as (
-    select
-        max(case when parameter = 'r' then value end) as r,
-        max(case when parameter = 'alpha' then value end) as alpha,
-        max(case when parameter = 'a' then value end) as a,
-        max(case when parameter = 'b' then value end) as b,
-        max(case when parameter = 'p' then value end) as p,
-        max(case when parameter = 'q' then value end) as q,
-        max(case when parameter = 'v' then value end) as v,
-        min(reason) as reason
-    from clv_parameters
 ),
 
 -- Many buyers share a frequency and an age: what depends on these alone is computed once.
@@ -56,7 +42,7 @@ futures as (
                     1 - POWER(
                         RATIO(
                             model.alpha + ages.age_days,
-                            model.alpha + ages.age_days + clv_nodes.dropout * {{ horizon_days }}
+                            model.alpha + ages.age_days + clv_nodes.dropout * model.horizon_days
                         ),
                         model.r + ages.frequency
                     ),
@@ -110,7 +96,7 @@ dated as (
         -- The day by which an order is as likely as not, if there is one.
         case
             when
-                probability_alive * (1 - POWER(RATIO(span, span + {{ horizon_days }}), shape))
+                probability_alive * (1 - POWER(RATIO(span, span + horizon_days), shape))
                 >= 0.5
                 then span * (POWER(1 - RATIO(0.5, probability_alive), RATIO(-1, shape)) - 1)
         end as days_to_order
@@ -129,5 +115,5 @@ select
     ) as expected_next_order_on,
     net_amount as historic_value,
     cast(net_amount + value as decimal(18, 2)) as total_value,
-    reason as abstains_because
+    abstains_because
 from dated
