@@ -232,9 +232,9 @@ name_parts as (
         last_name,
         split_part(first_name, ' ', 1) as first_part,
         split_part(first_name, ' ', 2) as second_part,
-        split_part(first_name, ' ', 3) as third_part
+        split_part(first_name, ' ', 3) as third_part,
+        split_part(first_name, ' ', 4) as fourth_part
     from parted
-    where split_part(first_name, ' ', 4) = ''
 ),
 
 salutations as (
@@ -244,20 +244,23 @@ salutations as (
     -- for then the two may be swapped.
     select
         name_parts.contact_id,
-        name_parts.salutation_given as salutation
+        case
+            when firsts.sex <> name_parts.sex then 'contradicted'
+            when
+                firsts.sex = name_parts.sex
+                and (name_parts.second_part = '' or seconds.sex = name_parts.sex)
+                and (name_parts.third_part = '' or thirds.sex = name_parts.sex)
+                and name_parts.fourth_part = ''
+                and lasts.first_name is null
+                and not name_parts.last_name ~ '{{ company }}|{{ several }}'
+                then 'confirmed'
+            else 'unconfirmed'
+        end as verdict
     from name_parts
-    inner join first_names as firsts
-        on name_parts.first_part = firsts.first_name and name_parts.sex = firsts.sex
-    left join first_names as seconds
-        on name_parts.second_part = seconds.first_name and name_parts.sex = seconds.sex
-    left join first_names as thirds
-        on name_parts.third_part = thirds.first_name and name_parts.sex = thirds.sex
+    left join first_names as firsts on name_parts.first_part = firsts.first_name
+    left join first_names as seconds on name_parts.second_part = seconds.first_name
+    left join first_names as thirds on name_parts.third_part = thirds.first_name
     left join first_names as lasts on name_parts.last_name = lasts.first_name
-    where
-        (name_parts.second_part = '' or seconds.first_name is not null)
-        and (name_parts.third_part = '' or thirds.first_name is not null)
-        and lasts.first_name is null
-        and not name_parts.last_name ~ '{{ company }}|{{ several }}'
 )
 
 select
@@ -265,8 +268,9 @@ select
     joined.email,
     joined.first_name,
     joined.last_name,
-    salutations.salutation,
+    case when salutations.verdict = 'confirmed' then joined.salutation_given end as salutation,
     joined.salutation_given,
+    salutations.verdict as salutation_verdict,
     -- What the person chose; else what is spoken where it lives; else what most people read.
     coalesce(joined.language, countries.language, '{{ default_language }}') as language,
     joined.country_code,
