@@ -45,7 +45,7 @@ class Inbox:
         Raises BadAnswer naming a file that cannot be read.
         """
         self._taken, self._leftover = {}, {}
-        landed: dict[str, str] = {}
+        landed: dict[str, str] = {}  # by name the mark of the file that was landed last
         for manifest in islice(self._zone.latest(stream.source, stream.name), REMEMBERED_RUNS):
             for mark in manifest.inbox_files:
                 landed.setdefault(self.name_of(mark), mark)
