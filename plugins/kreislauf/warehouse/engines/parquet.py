@@ -122,9 +122,8 @@ class ParquetEngine(FolderEngine):
         try:
             # The bar would be written into the task's log; a name in SQL is no variable of this process.
             # DuckDB 1.5 knows time zones only once it is connected.
-            connection.execute(
-                "set TimeZone = 'UTC'; set enable_progress_bar = false; set python_enable_replacements = false"
-            )
+            connection.execute("set enable_progress_bar = false; set python_enable_replacements = false")
+            connection.execute("set TimeZone = 'UTC'")
             yield connection
         finally:
             connection.close()
