@@ -27,7 +27,7 @@ order_items as (
         ordered_at,
         net_amount
     from core.order_items
-    where is_valid and contact_id is not null and product_id is not null
+    where is_valid and product_id is not null
 ),
 
 purchase_history as (
@@ -49,46 +49,51 @@ related as (
     select
         product_id as because_product_id,
         other_product_id as product_id,
-        position as rank
+        'bought_together' as basis,
+        1 as precedence,
+        position
     from bought_together
     union all
     select
         products.product_id as because_product_id,
         best_sellers.product_id,
-        100 + best_sellers.position_in_type as rank
+        'best_seller_of_type' as basis,
+        2 as precedence,
+        best_sellers.position_in_type as position
     from products
-    inner join best_sellers on products.product_type = best_sellers.product_type
-    where best_sellers.position_in_type <= {{ candidates }} + 1
+    inner join best_sellers
+        on
+            products.product_type = best_sellers.product_type
+            and best_sellers.position_in_type <= {{ candidates }}
     union all
     select
         products.product_id as because_product_id,
         best_sellers.product_id,
-        200 + best_sellers.position as rank
+        'best_seller' as basis,
+        3 as precedence,
+        best_sellers.position
     from products
-    inner join best_sellers on best_sellers.position <= {{ candidates }} + 1
+    inner join best_sellers on best_sellers.position <= {{ candidates }}
 ),
 
-ranked as (
+distinguished as (
     select
-        because_product_id,
-        product_id,
-        min(rank) as rank
+        *,
+        row_number() over (
+            partition by because_product_id, product_id order by precedence
+        ) as mention
     from related
     where because_product_id <> product_id
-    group by because_product_id, product_id
 ),
 
 listed as (
     select
         because_product_id,
         product_id,
-        case
-            when rank < 100 then 'bought_together'
-            when rank < 200 then 'best_seller_of_type'
-            else 'best_seller'
-        end as basis,
-        row_number() over (partition by because_product_id order by rank, product_id) as place
-    from ranked
+        basis,
+        row_number() over (partition by because_product_id order by precedence, position) as place
+    from distinguished
+    where mention = 1
 ),
 
 latest as (
@@ -114,10 +119,10 @@ suggested as (
         latest.product_id as because_product_id,
         row_number() over (partition by latest.contact_id order by listed.place) as position
     from latest
-    inner join listed on latest.product_id = listed.because_product_id
+    inner join listed
+        on latest.product_id = listed.because_product_id and listed.place <= {{ candidates }}
     where
         latest.place = 1
-        and listed.place <= {{ candidates }}
         and not exists (
             select 1 from order_items
             where
@@ -143,13 +148,14 @@ everyone as (
         'best_seller_of_type' as basis,
         cast(null as varchar) as because_product_id
     from product_affinity
-    inner join best_sellers on product_affinity.product_type = best_sellers.product_type
-    where
-        best_sellers.position_in_type <= {{ keep }}
-        and not exists (
-            select 1 from purchase_history
-            where purchase_history.contact_id = product_affinity.contact_id
-        )
+    inner join best_sellers
+        on
+            product_affinity.product_type = best_sellers.product_type
+            and best_sellers.position_in_type <= {{ keep }}
+    where not exists (
+        select 1 from purchase_history
+        where purchase_history.contact_id = product_affinity.contact_id
+    )
 )
 
 select
