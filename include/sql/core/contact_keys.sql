@@ -17,7 +17,13 @@ shop_customers as (
 ),
 
 site_events as (
-    select * from staging.site_events
+    -- Who was seen in which browser, once.
+    select distinct
+        visitor_id,
+        customer_id,
+        email
+    from staging.site_events
+    where visitor_id is not null and (customer_id is not null or email is not null)
 ),
 
 positions as (
@@ -136,25 +142,25 @@ edges as (
         record_number,
         linked_number
     from links
-    union
+    union all
     select
         linked_number as record_number,
         record_number as linked_number
     from links
-    union
+    union all
     select
         record_number,
         record_number as linked_number
     from links
-    union
+    union all
     select
         linked_number as record_number,
         linked_number
     from links
 ),
 
--- Each round passes the oldest number one link on. Two records that share an address are at most
--- two links apart, so six rounds join chains of four records at the least.
+-- Each round passes the oldest number one link on. After the first it is passed from group to
+-- group, and most have one alone; six rounds join chains of four records at the least.
 round_1 as (
     select
         record_number,
@@ -163,49 +169,68 @@ round_1 as (
     group by record_number
 ),
 
+groups as (
+    select distinct
+        one.person_number,
+        other.person_number as touched_number
+    from edges
+    inner join round_1 as one on edges.record_number = one.record_number
+    inner join round_1 as other on edges.linked_number = other.record_number
+),
+
 round_2 as (
     select
-        edges.record_number,
-        min(round_1.person_number) as person_number
-    from edges
-    inner join round_1 on edges.linked_number = round_1.record_number
-    group by edges.record_number
+        person_number,
+        min(touched_number) as oldest_number
+    from groups
+    group by person_number
 ),
 
 round_3 as (
     select
-        edges.record_number,
-        min(round_2.person_number) as person_number
-    from edges
-    inner join round_2 on edges.linked_number = round_2.record_number
-    group by edges.record_number
+        groups.person_number,
+        min(round_2.oldest_number) as oldest_number
+    from groups
+    inner join round_2 on groups.touched_number = round_2.person_number
+    group by groups.person_number
 ),
 
 round_4 as (
     select
-        edges.record_number,
-        min(round_3.person_number) as person_number
-    from edges
-    inner join round_3 on edges.linked_number = round_3.record_number
-    group by edges.record_number
+        groups.person_number,
+        min(round_3.oldest_number) as oldest_number
+    from groups
+    inner join round_3 on groups.touched_number = round_3.person_number
+    group by groups.person_number
 ),
 
 round_5 as (
     select
-        edges.record_number,
-        min(round_4.person_number) as person_number
-    from edges
-    inner join round_4 on edges.linked_number = round_4.record_number
-    group by edges.record_number
+        groups.person_number,
+        min(round_4.oldest_number) as oldest_number
+    from groups
+    inner join round_4 on groups.touched_number = round_4.person_number
+    group by groups.person_number
 ),
 
 round_6 as (
     select
-        edges.record_number,
-        min(round_5.person_number) as person_number
-    from edges
-    inner join round_5 on edges.linked_number = round_5.record_number
-    group by edges.record_number
+        groups.person_number,
+        min(round_5.oldest_number) as oldest_number
+    from groups
+    inner join round_5 on groups.touched_number = round_5.person_number
+    group by groups.person_number
+),
+
+joined as (
+    -- Records that belong to an older one.
+    select
+        round_1.record_number,
+        ranked.record_id as contact_id
+    from round_1
+    left join round_6 on round_1.person_number = round_6.person_number
+    inner join ranked
+        on coalesce(round_6.oldest_number, round_1.person_number) = ranked.record_number
 ),
 
 persons as (
@@ -214,11 +239,9 @@ persons as (
         ranked.source_id,
         ranked.record_id,
         ranked.record_number,
-        oldest.record_id as contact_id
+        coalesce(joined.contact_id, ranked.record_id) as contact_id
     from ranked
-    left join round_6 on ranked.record_number = round_6.record_number
-    inner join ranked as oldest
-        on coalesce(round_6.person_number, ranked.record_number) = oldest.record_number
+    left join joined on ranked.record_number = joined.record_number
 ),
 
 record_keys as (
@@ -249,7 +272,6 @@ visits as (
     left join record_keys
         on record_keys.source = 'shop' and site_events.customer_id = record_keys.source_id
     left join address_keys on site_events.email = address_keys.source_id
-    where site_events.visitor_id is not null
 ),
 
 visitor_keys as (

@@ -11,7 +11,16 @@ mail_events as (
 ),
 
 messages as (
-    select * from staging.ledger_messages
+    -- The ledger keeps the contact_id of its day; the record may have joined an older one since.
+    select
+        messages.message_key,
+        messages.flow,
+        messages.step,
+        messages.state,
+        messages.planned_as_of,
+        contact_keys.contact_id
+    from staging.ledger_messages as messages
+    left join core.contact_keys on messages.contact_id = contact_keys.record_id
 ),
 
 notes as (
@@ -27,13 +36,20 @@ contact_keys as (
     select * from core.contact_keys
 ),
 
+clicked as (
+    select distinct message_key from mail_events
+    where event_type = 'click'
+),
+
 delivered as (
+    -- Few messages are clicked, and only of those it matters.
     select
-        message_key,
-        min(occurred_at) as delivered_at
+        mail_events.message_key,
+        min(mail_events.occurred_at) as delivered_at
     from mail_events
-    where event_type = 'delivered' and message_key is not null
-    group by message_key
+    inner join clicked on mail_events.message_key = clicked.message_key
+    where mail_events.event_type = 'delivered'
+    group by mail_events.message_key
 ),
 
 site_touches as (
@@ -69,7 +85,7 @@ mail_touches as (
         mail_events.occurred_at,
         'mail' as channel,
         mail_events.event_type as type,
-        coalesce(by_address.contact_id, by_contact.contact_id) as contact_id,
+        coalesce(by_address.contact_id, messages.contact_id) as contact_id,
         -- Security scanners follow a link before a person can have read the mail.
         coalesce(
             mail_events.is_machine_open
@@ -90,10 +106,10 @@ mail_touches as (
         messages.flow as campaign
     from mail_events
     left join messages on mail_events.message_key = messages.message_key
-    left join delivered on mail_events.message_key = delivered.message_key
+    left join delivered
+        on mail_events.event_type = 'click' and mail_events.message_key = delivered.message_key
     left join contact_keys as by_address
         on by_address.source = 'mail' and mail_events.email = by_address.source_id
-    left join contact_keys as by_contact on messages.contact_id = by_contact.record_id
 ),
 
 sent_touches as (
@@ -102,7 +118,7 @@ sent_touches as (
         messages.planned_as_of as occurred_at,
         'mail' as channel,
         'sent' as type,
-        contact_keys.contact_id,
+        messages.contact_id,
         false as is_machine,
         messages.message_key,
         messages.flow,
@@ -113,7 +129,6 @@ sent_touches as (
         cast(null as varchar) as topic,
         messages.flow as campaign
     from messages
-    left join contact_keys on messages.contact_id = contact_keys.record_id
     where messages.state = 'accepted'
 ),
 
