@@ -36,7 +36,16 @@ spans as (
         buyer_until as revenue_until,
         known_from,
         subscribed_from,
-        wanting_from
+        wanting_from,
+        case
+            when buyer_from is not null then 'revenue'
+            when advocate_from is not null then 'referral'
+            when answering_from is not null then 'retention'
+            when
+                coalesce(subscribed_from, wanting_from, informed_from) is not null
+                then 'activation'
+            else 'acquisition'
+        end as highest_stage
     from milestones
 ),
 
@@ -49,6 +58,7 @@ steps as (
         activation_from as passed_at,
         activation_until as back_at,
         acquisition_until as lost_at,
+        highest_stage,
         case
             when acquisition_from = known_from then 'known'
             else 'visit, open or click'
@@ -63,6 +73,7 @@ steps as (
         retention_from as passed_at,
         retention_until as back_at,
         activation_until as lost_at,
+        highest_stage,
         case
             when activation_from = subscribed_from then 'consent'
             when activation_from = wanting_from then 'cart'
@@ -78,6 +89,7 @@ steps as (
         referral_from as passed_at,
         referral_until as back_at,
         retention_until as lost_at,
+        highest_stage,
         'open or click' as evidence
     from spans
     union all
@@ -89,6 +101,7 @@ steps as (
         revenue_from as passed_at,
         revenue_until as back_at,
         referral_until as lost_at,
+        highest_stage,
         'referral' as evidence
     from spans
     union all
@@ -100,6 +113,7 @@ steps as (
         cast(null as timestamp) as passed_at,
         cast(null as timestamp) as back_at,
         revenue_until as lost_at,
+        highest_stage,
         'order' as evidence
     from spans
 ),
@@ -112,6 +126,7 @@ stays as (
         stage_rank,
         reached_at as entered_at,
         coalesce(passed_at, lost_at) as left_at,
+        highest_stage,
         evidence
     from steps
     where reached_at < coalesce(passed_at, lost_at)
@@ -123,6 +138,7 @@ stays as (
         stage_rank,
         back_at as entered_at,
         lost_at as left_at,
+        highest_stage,
         'lapsed' as evidence
     from steps
     where back_at < lost_at
@@ -134,6 +150,7 @@ select
     cast(stage_rank as bigint) as stage_rank,
     entered_at,
     case when left_at < {{ as_of }} then left_at end as left_at,
+    highest_stage,
     evidence
 from stays
 where entered_at < {{ as_of }}

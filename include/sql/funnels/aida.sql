@@ -17,7 +17,13 @@ spans as (
         greatest(wanting_until, buyer_until) as desire_until,
         buyer_from as action_from,
         buyer_until as action_until,
-        informed_from
+        informed_from,
+        case
+            when buyer_from is not null then 'action'
+            when wanting_from is not null then 'desire'
+            when coalesce(informed_from, interested_from) is not null then 'interest'
+            else 'attention'
+        end as highest_stage
     from milestones
 ),
 
@@ -30,6 +36,7 @@ steps as (
         interest_from as passed_at,
         interest_until as back_at,
         attention_until as lost_at,
+        highest_stage,
         'visit, open or click' as evidence
     from spans
     union all
@@ -41,6 +48,7 @@ steps as (
         desire_from as passed_at,
         desire_until as back_at,
         interest_until as lost_at,
+        highest_stage,
         case
             when interest_from = informed_from then 'download or form'
             else 'product view or search'
@@ -55,6 +63,7 @@ steps as (
         action_from as passed_at,
         action_until as back_at,
         desire_until as lost_at,
+        highest_stage,
         'cart' as evidence
     from spans
     union all
@@ -66,6 +75,7 @@ steps as (
         cast(null as timestamp) as passed_at,
         cast(null as timestamp) as back_at,
         action_until as lost_at,
+        highest_stage,
         'order' as evidence
     from spans
 ),
@@ -78,6 +88,7 @@ stays as (
         stage_rank,
         reached_at as entered_at,
         coalesce(passed_at, lost_at) as left_at,
+        highest_stage,
         evidence
     from steps
     where reached_at < coalesce(passed_at, lost_at)
@@ -89,6 +100,7 @@ stays as (
         stage_rank,
         back_at as entered_at,
         lost_at as left_at,
+        highest_stage,
         'lapsed' as evidence
     from steps
     where back_at < lost_at
@@ -100,6 +112,7 @@ select
     cast(stage_rank as bigint) as stage_rank,
     entered_at,
     case when left_at < {{ as_of }} then left_at end as left_at,
+    highest_stage,
     evidence
 from stays
 where entered_at < {{ as_of }}

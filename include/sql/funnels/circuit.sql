@@ -23,7 +23,15 @@ spans as (
         least(regular_from, advocate_from) as regular_from,
         greatest(regular_until, advocate_until) as regular_until,
         advocate_from,
-        advocate_until
+        advocate_until,
+        case
+            when advocate_from is not null then 'advocate'
+            when regular_from is not null then 'regular'
+            when buyer_from is not null then 'buyer'
+            when answering_from is not null then 'responsive'
+            when subscribed_from is not null then 'permitted'
+            else 'known'
+        end as highest_stage
     from milestones
 ),
 
@@ -36,6 +44,7 @@ steps as (
         permitted_from as passed_at,
         permitted_until as back_at,
         known_until as lost_at,
+        highest_stage,
         'known' as evidence
     from spans
     union all
@@ -47,6 +56,7 @@ steps as (
         responsive_from as passed_at,
         responsive_until as back_at,
         permitted_until as lost_at,
+        highest_stage,
         'consent' as evidence
     from spans
     union all
@@ -58,6 +68,7 @@ steps as (
         buyer_from as passed_at,
         buyer_until as back_at,
         responsive_until as lost_at,
+        highest_stage,
         'open or click' as evidence
     from spans
     union all
@@ -69,6 +80,7 @@ steps as (
         regular_from as passed_at,
         regular_until as back_at,
         buyer_until as lost_at,
+        highest_stage,
         'order' as evidence
     from spans
     union all
@@ -80,6 +92,7 @@ steps as (
         advocate_from as passed_at,
         advocate_until as back_at,
         regular_until as lost_at,
+        highest_stage,
         'another order' as evidence
     from spans
     union all
@@ -91,6 +104,7 @@ steps as (
         cast(null as timestamp) as passed_at,
         cast(null as timestamp) as back_at,
         advocate_until as lost_at,
+        highest_stage,
         'referral' as evidence
     from spans
 ),
@@ -103,6 +117,7 @@ stays as (
         stage_rank,
         reached_at as entered_at,
         coalesce(passed_at, lost_at) as left_at,
+        highest_stage,
         evidence
     from steps
     where reached_at < coalesce(passed_at, lost_at)
@@ -114,6 +129,7 @@ stays as (
         stage_rank,
         back_at as entered_at,
         lost_at as left_at,
+        highest_stage,
         'lapsed' as evidence
     from steps
     where back_at < lost_at
@@ -125,6 +141,7 @@ select
     cast(stage_rank as bigint) as stage_rank,
     entered_at,
     case when left_at < {{ as_of }} then left_at end as left_at,
+    highest_stage,
     evidence
 from stays
 where entered_at < {{ as_of }}

@@ -9,6 +9,10 @@ stage_evidence as (
     select * from lifecycle.stage_evidence
 ),
 
+stages as (
+    select * from lifecycle.stage
+),
+
 proofs as (
     select
         stage_history.contact_id,
@@ -34,9 +38,11 @@ select
     stage_history.stage_rank,
     stage_history.entered_at,
     stage_history.left_at,
+    stages.highest_stage,
     proofs.evidence
 from stage_history
 inner join proofs
     on
         stage_history.contact_id = proofs.contact_id
         and stage_history.entered_at = proofs.entered_at
+inner join stages on stage_history.contact_id = stages.contact_id

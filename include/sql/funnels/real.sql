@@ -39,7 +39,15 @@ spans as (
         buyer_from,
         known_from,
         subscribed_from,
-        wanting_from
+        wanting_from,
+        case
+            when coalesce(advocate_from, regular_from) is not null then 'loyalty'
+            when coalesce(buyer_from, wanting_from, informed_from) is not null then 'activate'
+            when
+                coalesce(subscribed_from, answering_from, interested_from) is not null
+                then 'engage'
+            else 'reach'
+        end as highest_stage
     from milestones
 ),
 
@@ -52,6 +60,7 @@ steps as (
         engage_from as passed_at,
         engage_until as back_at,
         reach_until as lost_at,
+        highest_stage,
         case
             when reach_from = known_from then 'known'
             else 'visit, open or click'
@@ -66,6 +75,7 @@ steps as (
         activate_from as passed_at,
         activate_until as back_at,
         engage_until as lost_at,
+        highest_stage,
         case
             when engage_from = subscribed_from then 'consent'
             when engage_from = answering_from then 'open or click'
@@ -81,6 +91,7 @@ steps as (
         loyalty_from as passed_at,
         loyalty_until as back_at,
         activate_until as lost_at,
+        highest_stage,
         case
             when activate_from = buyer_from then 'order'
             when activate_from = wanting_from then 'cart'
@@ -96,6 +107,7 @@ steps as (
         cast(null as timestamp) as passed_at,
         cast(null as timestamp) as back_at,
         loyalty_until as lost_at,
+        highest_stage,
         case
             when loyalty_from = advocate_from then 'referral'
             else 'another order'
@@ -111,6 +123,7 @@ stays as (
         stage_rank,
         reached_at as entered_at,
         coalesce(passed_at, lost_at) as left_at,
+        highest_stage,
         evidence
     from steps
     where reached_at < coalesce(passed_at, lost_at)
@@ -122,6 +135,7 @@ stays as (
         stage_rank,
         back_at as entered_at,
         lost_at as left_at,
+        highest_stage,
         'lapsed' as evidence
     from steps
     where back_at < lost_at
@@ -133,6 +147,7 @@ select
     cast(stage_rank as bigint) as stage_rank,
     entered_at,
     case when left_at < {{ as_of }} then left_at end as left_at,
+    highest_stage,
     evidence
 from stays
 where entered_at < {{ as_of }}

@@ -1,6 +1,7 @@
 -- Since when and until when a contact is active, asks, wants, buys: what the funnels are made of.
 -- owner: crm
 -- grain: contact_id
+-- answers: Since when is this person interested? When did it buy first, and when again?
 {% set touch_lasts = "90 days" %}
 {% set purchase_lasts = "365 days" %}
 {% set forever = "9999-12-31 00:00:00" %}

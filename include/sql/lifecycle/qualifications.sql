@@ -1,6 +1,7 @@
 -- Who was qualified for marketing (mql) or for sales (sql), from when to when, and on what grounds.
 -- owner: sales
 -- grain: contact_id, level, source, qualified_at
+-- answers: Who is an MQL or SQL, since when, and on what grounds?
 {% set gathered_within = 60 %}
 with qualified_periods as (
     select * from lifecycle.qualified_periods

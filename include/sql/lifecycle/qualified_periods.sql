@@ -1,6 +1,7 @@
 -- When a contact was qualified for marketing (MQL): from the day its points reached the mark.
 -- owner: crm
 -- grain: contact_id, entered_at
+-- answers: When was this contact qualified for marketing?
 {% set qualified_at = 50 %}
 {% set gathered_within = 60 %}
 {% set lasts = "90 days" %}

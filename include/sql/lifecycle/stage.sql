@@ -1,6 +1,7 @@
 -- Where each contact stands in the funnel now, and the furthest it ever came.
 -- owner: crm
 -- grain: contact_id
+-- answers: Where does this contact stand, and how far did it ever come?
 with stage_history as (
     select * from lifecycle.stage_history
 ),

@@ -1,6 +1,7 @@
 -- The facts that put a contact into a stage of the funnel, and the time for which each holds.
 -- owner: crm
 -- grain: contact_id, stage, entered_at, evidence
+-- answers: What makes this contact a lead, an opportunity, a customer?
 with contacts as (
     select * from core.contacts
 ),

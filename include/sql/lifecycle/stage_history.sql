@@ -1,6 +1,7 @@
 -- The stage of each contact over time: at every moment the furthest one for which a fact holds.
 -- owner: crm
 -- grain: contact_id, entered_at
+-- answers: Which stage was this contact in on a given day? How long did it stay?
 with evidence as (
     select * from lifecycle.stage_evidence
 ),
