@@ -1,11 +1,30 @@
 -- What the mail provider reported, each event once, with hard and soft bounces told apart.
 -- owner: crm
 -- grain: event_id
-with events as (
+with repeated as (
+    -- Few events come twice; only those are put in order.
+    select event_id from raw.mail_events
+    group by event_id
+    having count(*) > 1
+),
+
+ranked as (
     select
-        *,
-        row_number() over (partition by event_id order by _run, _line) as copy
-    from raw.mail_events
+        events._run,
+        events._line,
+        row_number() over (
+            partition by events.event_id order by events._run, events._line
+        ) as copy
+    from raw.mail_events as events
+    inner join repeated on events.event_id = repeated.event_id
+),
+
+copies as (
+    select
+        _run,
+        _line
+    from ranked
+    where copy > 1
 )
 
 select
@@ -27,5 +46,8 @@ select
     reason,
     status,
     coalesce(is_machine_open, false) as is_machine_open
-from events
-where copy = 1
+from raw.mail_events as events
+where not exists (
+    select 1 from copies
+    where copies._run = events._run and copies._line = events._line
+)
