@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import betaln, digamma, gammaln
+from scipy.special import betaln, digamma, expit, gammaln
 
-from kreislauf.clv.likelihood import FitError, Floats, maximise, observations
+from kreislauf.clv.likelihood import FitError, Floats, Likelihood, average, maximise, observations
 
 _STARTS = ((0.3, 0.8, 2.5), (1.0, 1.0, 5.0), (3.0, 0.1, 1.0))
 """r, a and b to begin with; alpha follows from the data."""
@@ -61,12 +61,12 @@ def fit_bg_nbd(
     repeats = weight @ x
     if repeats == 0:
         raise FitError("nobody bought a second time; there is nothing to learn a rate from")
-    buyers = weight.sum()
     interval = weight @ age_ / repeats
     starts = [(r, r * interval, a, b) for r, a, b in _STARTS]
-    r, alpha, a, b = maximise(lambda parameters: _mean(parameters, x, t_x, age_, weight), starts)
-    mean, _ = _mean(np.array([r, alpha, a, b]), x, t_x, age_, weight)
-    return BgNbd(float(r), float(alpha), float(a), float(b), float(mean * buyers))
+    likelihood = _likelihood(x, t_x, age_, weight)
+    best = maximise(likelihood, starts)
+    r, alpha, a, b = (float(parameter) for parameter in best)
+    return BgNbd(r, alpha, a, b, log_likelihood=float(likelihood(best)[0] * weight.sum()))
 
 
 def dropout_nodes(fit: BgNbd, frequency: int, age: float, horizon: float) -> tuple[Floats, Floats]:
@@ -115,34 +115,36 @@ def beta_nodes(a: float, b: float, count: int) -> tuple[Floats, Floats]:
     return (1 + values) / 2, vectors[0] ** 2
 
 
-def _mean(parameters: Floats, x: Floats, t_x: Floats, age: Floats, weight: Floats) -> tuple[float, Floats]:
-    """Mean log-likelihood a buyer, and its slope by r, alpha, a, b.
-
-    A buyer is either alive still or dropped out with the last purchase: two terms that are added
-    by their logarithms, since each may be too small for a number.
+def _likelihood(x: Floats, t_x: Floats, age: Floats, weight: Floats) -> Likelihood:
+    """Of r, alpha, a, b. A buyer is either alive still or dropped out with the last purchase: two
+    terms that are added by their logarithms, since each may be too small for a number.
     """
-    r, alpha, a, b = parameters
+    share = weight / weight.sum()
     again = x > 0
-    before = np.where(again, b + x - 1, 1.0)
-    log_age, log_recency = np.log(alpha + age), np.log(alpha + t_x)
-    alive = -(r + x) * log_age
-    gone = np.where(again, np.log(a / before) - (r + x) * log_recency, -np.inf)
-    either = np.logaddexp(alive, gone)
-    p_gone = np.exp(gone - either)
-    p_alive = np.exp(alive - either)
-
     # What depends on the frequency alone: its few values are worth one gamma function each.
     n, place = np.unique(x, return_inverse=True)
-    both = gammaln(r + n) - gammaln(r) + r * np.log(alpha) + betaln(a, b + n) - betaln(a, b)
-    by_r = digamma(r + n) - digamma(r) + np.log(alpha)
-    by_a = digamma(a + b) - digamma(a + b + n)
-    by_b = by_a + digamma(b + n) - digamma(b)
 
-    slopes = (
-        by_r[place] - p_alive * log_age - p_gone * log_recency,
-        r / alpha - (r + x) * (p_alive / (alpha + age) + p_gone / (alpha + t_x)),
-        by_a[place] + p_gone / a,
-        by_b[place] - p_gone / before,
-    )
-    share = weight / weight.sum()
-    return float(share @ (both[place] + either)), np.array([share @ slope for slope in slopes])
+    def mean(parameters: Floats) -> tuple[float, Floats]:
+        r, alpha, a, b = parameters
+        log_age, log_recency = np.log(alpha + age), np.log(alpha + t_x)
+        before = np.where(n > 0, b + n - 1, 1.0)
+        drops = np.where(n > 0, np.log(a / before), -np.inf)
+        # The logarithm of how much likelier gone is than alive, and of what both come to.
+        odds = drops[place] + (r + x) * (log_age - log_recency)
+        either = np.logaddexp(0.0, odds) - (r + x) * log_age
+        p_gone = np.where(again, expit(odds), 0.0)
+        p_alive = 1 - p_gone
+
+        both = gammaln(r + n) - gammaln(r) + r * np.log(alpha) + betaln(a, b + n) - betaln(a, b)
+        by_r = digamma(r + n) - digamma(r) + np.log(alpha)
+        by_a = digamma(a + b) - digamma(a + b + n)
+        by_b = by_a + digamma(b + n) - digamma(b)
+        slopes = (
+            by_r[place] - p_alive * log_age - p_gone * log_recency,
+            r / alpha - (r + x) * (p_alive / (alpha + age) + p_gone / (alpha + t_x)),
+            by_a[place] + p_gone / a,
+            by_b[place] - p_gone / before[place],
+        )
+        return average(share, both[place] + either), np.array([average(share, slope) for slope in slopes])
+
+    return mean

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
-from kreislauf.clv.likelihood import FitError, Floats, maximise, observations
+from kreislauf.clv.likelihood import FitError, Floats, Likelihood, average, maximise, observations
 
 _STARTS = ((1.0, 2.0), (5.0, 5.0), (0.3, 10.0))
 """p and q to begin with; v follows from the data."""
@@ -51,28 +51,30 @@ def fit_gamma_gamma(
         raise FitError("nobody bought a second time; there are no amounts to learn from")
     mean = weight @ m / weight.sum()
     starts = [(p, q, mean * abs(q - 1) / p) for p, q in _STARTS]
-    p, q, v = maximise(lambda parameters: _mean(parameters, x, m, weight), starts)
+    p, q, v = maximise(_likelihood(x, m, weight), starts)
     return GammaGamma(float(p), float(q), float(v))
 
 
-def _mean(parameters: Floats, x: Floats, m: Floats, weight: Floats) -> tuple[float, Floats]:
-    """Mean log-likelihood a buyer, and its slope by p, q, v."""
-    p, q, v = parameters
-    shape = p * x
-    log_total = np.log(x * m)
-    log_whole = np.log(x * m + v)
-
+def _likelihood(x: Floats, m: Floats, weight: Floats) -> Likelihood:
+    """Of p, q, v."""
+    share = weight / weight.sum()
+    total = x * m
+    log_total, log_mean = np.log(total), np.log(m)
     # What depends on the frequency alone: its few values are worth one gamma function each.
     n, place = np.unique(x, return_inverse=True)
-    known = gammaln(p * n + q) - gammaln(p * n) - gammaln(q) + q * np.log(v)
-    by_p = digamma(p * n + q) - digamma(p * n)
-    by_q = digamma(p * n + q) - digamma(q) + np.log(v)
 
-    value = known[place] + shape * log_total - np.log(m) - (shape + q) * log_whole
-    slopes = (
-        x * (by_p[place] + log_total - log_whole),
-        by_q[place] - log_whole,
-        q / v - (shape + q) / (x * m + v),
-    )
-    share = weight / weight.sum()
-    return float(share @ value), np.array([share @ slope for slope in slopes])
+    def mean(parameters: Floats) -> tuple[float, Floats]:
+        p, q, v = parameters
+        log_whole = np.log(total + v)
+        known = gammaln(p * n + q) - gammaln(p * n) - gammaln(q) + q * np.log(v)
+        by_p = digamma(p * n + q) - digamma(p * n)
+        by_q = digamma(p * n + q) - digamma(q) + np.log(v)
+        value = known[place] + p * x * log_total - log_mean - (p * x + q) * log_whole
+        slopes = (
+            x * (by_p[place] + log_total - log_whole),
+            by_q[place] - log_whole,
+            q / v - (p * x + q) / (total + v),
+        )
+        return average(share, value), np.array([average(share, slope) for slope in slopes])
+
+    return mean

@@ -10,7 +10,9 @@ from scipy import optimize
 
 Floats = NDArray[np.float64]
 
-_SMALLEST, _LARGEST = np.log(1e-8), np.log(1e8)
+_REACH = np.log(1e4)
+"""How far from its start a parameter is looked for: four orders of magnitude either way."""
+
 _FLAT = 1e-6
 """A slope, as a share of the log-likelihood, below which the top is reached."""
 
@@ -19,17 +21,18 @@ class FitError(ValueError):
     """No parameters can be found: the data say nothing about them, or the search did not end."""
 
 
-def maximise(
-    mean_log_likelihood: Callable[[Floats], tuple[float, Floats]], starts: Iterable[Sequence[float]]
-) -> Floats:
+Likelihood = Callable[[Floats], tuple[float, Floats]]
+"""Mean log-likelihood of an observation by the parameters, and its slope by each of them."""
+
+
+def maximise(mean_log_likelihood: Likelihood, starts: Iterable[Sequence[float]]) -> Floats:
     """The positive parameters with the highest likelihood, the best of several starts.
 
     The search goes over logarithms, so that no parameter can leave its range, and uses exact
     slopes. The same data give the same parameters, to the last digit.
 
     Args:
-        mean_log_likelihood: of the parameters, an observation, with its slope by each parameter.
-        starts: parameters to begin with.
+        starts: parameters to begin with, one set or more.
 
     Raises:
         FitError: no start leads to a point where the slope is zero.
@@ -42,21 +45,30 @@ def maximise(
 
     found = []
     for start in starts:
+        lowest, highest = np.log(start) - _REACH, np.log(start) + _REACH
         result = optimize.minimize(
             loss,
-            np.clip(np.log(start), _SMALLEST, _LARGEST),
+            np.log(start),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(_SMALLEST, _LARGEST)] * len(start),
+            bounds=list(zip(lowest, highest, strict=True)),
             options={"maxiter": 2000, "maxfun": 5000, "maxls": 50, "ftol": 1e-16, "gtol": 1e-10},
         )
         # At a bound the slope may point outwards: a parameter that grows without end is an answer.
-        inwards = result.x - np.clip(result.x - result.jac, _SMALLEST, _LARGEST)
+        inwards = result.x - np.clip(result.x - result.jac, lowest, highest)
         if np.all(np.abs(inwards) < _FLAT * max(1.0, abs(result.fun))):
             found.append(result)
     if not found:
         raise FitError("the likelihood has no maximum that could be found; the data do not fit the model")
     return np.exp(min(found, key=lambda result: result.fun).x)
+
+
+def average(shares: Floats, values: Floats) -> float:
+    """The mean of values with shares that add up to 1.
+
+    Not `shares @ values`: that is split over threads, and their number would change the last digits.
+    """
+    return float(np.sum(shares * values))
 
 
 def observations(weights: ArrayLike | None, **columns: ArrayLike) -> tuple[Floats, ...]:

@@ -109,3 +109,11 @@ def test_what_says_nothing_is_refused():
         fit_gamma_gamma([2], [0])
     with pytest.raises(ValueError, match="mean_value has the shape"):
         fit_gamma_gamma([2], [3, 4])
+
+
+def test_where_all_people_spend_alike_the_mean_still_holds():
+    rng = np.random.default_rng(4)
+    frequency = rng.geometric(0.3, 3000)
+    p, q, v = fit_gamma_gamma(frequency, rng.gamma(2.0 * frequency, 15.0) / frequency)
+    assert q > 100
+    assert p * v / (q - 1) == pytest.approx(30, rel=0.03)
