@@ -1,9 +1,10 @@
--- What publishing this build adds to the record of memberships: the contacts whose segments or RFM
--- cell are other than recorded, and what they are in from as_of on.
+-- What publishing this build adds to the record of memberships: who entered (1) or left (-1) a
+-- segment or RFM cell. The record is a ledger: what holds at a moment is the sum up to it.
 -- owner: data
--- grain: contact_id, as_of
+-- grain: contact_id, kind, name, as_of
 with recorded as (
     select * from raw.membership_changes
+    where as_of <= {{ as_of }}
 ),
 
 manifests as (
@@ -11,71 +12,69 @@ manifests as (
     where source = 'warehouse' and stream = 'membership_changes'
 ),
 
-memberships as (
-    select * from reports.contact_memberships
+segment_members as (
+    select * from segments.members
 ),
 
-known as (
-    select
-        contact_id,
-        memberships,
-        row_number() over (partition by contact_id order by as_of desc, _run desc) as recency
-    from recorded
-    where as_of <= {{ as_of }}
-),
-
-before as (
-    select * from known
-    where recency = 1
+rfm as (
+    select * from scores.rfm
 ),
 
 compared as (
     select
-        coalesce(memberships.contact_id, before.contact_id) as contact_id,
-        coalesce(memberships.memberships, '') as memberships,
-        coalesce(before.memberships, '') as memberships_before
-    from memberships
-    full outer join before on memberships.contact_id = before.contact_id
+        contact_id,
+        'segment' as kind,
+        name,
+        1 as change
+    from segment_members
+    union all
+    select
+        contact_id,
+        'rfm' as kind,
+        cell as name,
+        1 as change
+    from rfm
+    union all
+    select
+        contact_id,
+        kind,
+        name,
+        -change as change
+    from recorded
 ),
 
 changed as (
-    select * from compared
-    where memberships <> memberships_before
+    select
+        contact_id,
+        kind,
+        name,
+        cast(sum(change) as bigint) as change
+    from compared
+    group by contact_id, kind, name
+    having sum(change) <> 0
 ),
 
 next_moment as (
-    -- Only when a past moment is built again.
+    -- Only when a past moment is built again: what was found at the next one stays as it is.
     select min(as_of) as next_as_of
     from manifests
     where as_of > {{ as_of }}
-),
-
-kept as (
-    -- What was found at the next moment does not change by what is now found before it.
-    select
-        changed.contact_id,
-        next_moment.next_as_of,
-        changed.memberships_before
-    from changed
-    cross join next_moment
-    where
-        next_moment.next_as_of is not null
-        and not exists (
-            select 1 from recorded
-            where
-                recorded.contact_id = changed.contact_id
-                and recorded.as_of = next_moment.next_as_of
-        )
 )
 
 select
     contact_id,
+    kind,
+    name,
     {{ as_of }} as as_of,
-    memberships
+    change
 from changed
 union all
 select
-    contact_id,
-    next_as_of as as_of,
-    memberships_before as memberships
-from kept
+    changed.contact_id,
+    changed.kind,
+    changed.name,
+    next_moment.next_as_of as as_of,
+    -changed.change as change
+from changed
+cross join next_moment
+where next_moment.next_as_of is not null

@@ -619,12 +619,15 @@ MEMBERSHIP_CHANGES = Stream(
     "warehouse",
     "membership_changes",
     {
-        # In what a contact was from a published moment on; written when a build is published.
+        # Who entered (1) and who left (-1) what, as of a published moment; a correction may take
+        # back an earlier row, so what holds at a moment is the sum up to it.
         "membership_changes": Table(
             {
                 "contact_id": key("$.contact_id"),
+                "kind": key("$.kind"),
+                "name": key("$.name"),
                 "as_of": moment("$.as_of", required=True),
-                "memberships": text("$.memberships"),
+                "change": Column("$.change", "BIGINT", required=True),
             }
         )
     },

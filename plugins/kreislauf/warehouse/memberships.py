@@ -1,8 +1,8 @@
 """The record of memberships: what a build found each contact to be in, landed when it is published.
 
 A build knows only its own moment, so who entered or left a segment is kept as an extraction of the
-warehouse's own. Only contacts in which something changed are written. Every published moment has
-its manifest, also one at which nothing changed: that nothing did is known too.
+warehouse's own: a ledger of changes, whose sum up to a moment is what was found at it. Every
+published moment has its manifest, also one at which nothing changed: that is known too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kreislauf.sources.base import line
 from kreislauf.sources.streams import MEMBERSHIP_CHANGES
 from kreislauf.warehouse.engines.base import BuildInfo, Engine, WarehouseError
 
-CHANGES = "select contact_id, as_of, memberships from reports.membership_changes"
+CHANGES = "select contact_id, kind, name, as_of, change from reports.membership_changes"
 KNOWN = "select run from raw.manifests where source = :source and stream = :stream"
 
 

@@ -41,20 +41,20 @@ class Book:
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(config={"threads": 1})
-        for table in ("raw.membership_changes", "raw.manifests", "lifecycle.stage_history"):
+        for table in ("raw.membership_changes", "raw.manifests", "scores.rfm", "lifecycle.stage_history"):
             create_table(self._connection, table, SCHEMA[table])
+        self._connection.execute("create schema reports")
 
     def publish(self, day: int, state: State, persons: Mapping[str, str] = EACH_ITSELF) -> History:
         """A build as of a day, recorded; the history that it has."""
-        self._fill("core.contact_keys", ("record_id", "contact_id"), list(persons.items()))
-        self._fill("reports.contact_memberships", ("contact_id", "memberships"), _listed(state))
+        keys = [("shop", record, contact) for record, contact in persons.items()]
+        self._fill("core.contact_keys", ("source", "record_id", "contact_id"), keys)
+        self._fill("segments.members", ("name", "contact_id"), _listed(state))
         self._compute("reports.membership_changes", day)
         self._compute("reports.membership_history", day)
         moment = START.replace(tzinfo=None) + timedelta(days=day)
-        run = f"{moment} {self.rows()}"
         self._connection.execute(
-            "insert into raw.membership_changes by name select *, ? as _run from reports.membership_changes",
-            [run],
+            "insert into raw.membership_changes by name select * from reports.membership_changes"
         )
         self._connection.execute(
             "insert into raw.manifests by name"
@@ -74,7 +74,7 @@ class Book:
         create_table(self._connection, table, SCHEMA[table])
         if rows:
             self._connection.executemany(
-                f"insert into {table} ({', '.join(columns)}) values (?, ?)", [list(row) for row in rows]
+                f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})", rows
             )
 
     def _compute(self, table: str, day: int) -> None:
@@ -87,8 +87,8 @@ def _compiled(table: str, day: int) -> str:
 
 
 def _listed(state: State) -> list[tuple[str, str]]:
-    """The rows of reports.contact_memberships."""
-    return [(c, ";".join(f"segment:{name}" for name in sorted(names))) for c, names in state.items() if names]
+    """The rows of segments.members."""
+    return [(name, contact) for contact, names in state.items() for name in names]
 
 
 def _day(moment: datetime | None) -> int | None:
@@ -103,7 +103,7 @@ def test_only_what_changed_is_recorded():
     assert book.publish(2, {"c1": ("a",), "c2": ("b",), "c3": ("a",)}) == [
         ("a", "c1", 0, None), ("a", "c2", 0, 1), ("a", "c3", 1, None), ("b", "c2", 0, None),
     ]  # fmt: skip
-    assert book.rows() == 4
+    assert book.rows() == 5
 
 
 def test_a_segment_whose_file_is_gone_ends_and_a_new_one_begins_at_its_first_build():
@@ -121,7 +121,7 @@ def test_the_same_moment_again_changes_nothing():
     before = book.publish(1, {"c1": ("a",), "c2": ("b",)})
 
     assert book.publish(1, {"c1": ("a",), "c2": ("b",)}) == before
-    assert book.rows() == 3
+    assert book.rows() == 4
 
 
 def test_a_moment_built_again_from_better_data_is_as_it_was_built_last():
@@ -199,7 +199,8 @@ class Circuit:
         self.engine.load_raw(build, self.zone.manifests())
         found = {
             "core.contact_keys": [("shop", contact, contact, contact) for contact in CONTACTS],
-            "reports.contact_memberships": _listed(state),
+            "segments.members": _listed(state),
+            "scores.rfm": [],
             "lifecycle.stage_history": [],
         }
         for table, rows in found.items():
