@@ -1,4 +1,5 @@
 -- What the night brought, in numbers: one row a metric and what it is broken down by.
+-- answers: What happened last night?
 -- owner: crm
 -- grain: metric, dimension
 with manifests as (
@@ -31,95 +32,63 @@ mail_events as (
     select * from staging.mail_events
 ),
 
-segments as (
-    -- Counted one by one, so that an empty one shows as 0.
+segment_names as (
+    select name
+    from segments.catalogue
+),
+
+segment_sizes as (
     select
-        'active_buyers' as segment,
+        name,
         count(*) as contacts
-    from segments.active_buyers
-    union all
-    select
-        'at_risk' as segment,
-        count(*) as contacts
-    from segments.at_risk
-    union all
-    select
-        'champions' as segment,
-        count(*) as contacts
-    from segments.champions
-    union all
-    select
-        'hot_leads' as segment,
-        count(*) as contacts
-    from segments.hot_leads
-    union all
-    select
-        'lapsed_buyers' as segment,
-        count(*) as contacts
-    from segments.lapsed_buyers
-    union all
-    select
-        'new_subscribers' as segment,
-        count(*) as contacts
-    from segments.new_subscribers
-    union all
-    select
-        'one_time_buyers' as segment,
-        count(*) as contacts
-    from segments.one_time_buyers
-    union all
-    select
-        'subscribers' as segment,
-        count(*) as contacts
-    from segments.subscribers
-    union all
-    select
-        'unengaged' as segment,
-        count(*) as contacts
-    from segments.unengaged
+    from segments.members
+    group by name
+),
+
+finding_names as (
+    select name
+    from cleanup.catalogue
 ),
 
 findings as (
-    -- Counted one by one, so that an empty one shows as 0.
     select
-        'complaints' as finding,
+        name,
         count(*) as contacts
-    from cleanup.complaints
-    union all
+    from cleanup.members
+    group by name
+),
+
+campaign_revenue as (
     select
-        'duplicates' as finding,
-        count(*) as contacts
-    from cleanup.duplicates
-    union all
+        channel,
+        campaign,
+        sum(revenue) as revenue
+    from reports.attribution_by_campaign
+    where model = 'last_touch'
+    group by channel, campaign
+),
+
+best_campaigns as (
     select
-        'hard_bounces' as finding,
-        count(*) as contacts
-    from cleanup.hard_bounces
-    union all
+        campaign,
+        revenue,
+        row_number() over (order by revenue desc, campaign asc, channel asc) as place
+    from campaign_revenue
+    where channel <> 'direct'
+),
+
+revenue_forecast as (
     select
-        'invalid_addresses' as finding,
-        count(*) as contacts
-    from cleanup.invalid_addresses
-    union all
-    select
-        'never_confirmed' as finding,
-        count(*) as contacts
-    from cleanup.never_confirmed
-    union all
-    select
-        'opt_outs' as finding,
-        count(*) as contacts
-    from cleanup.opt_outs
-    union all
-    select
-        'soft_bounces' as finding,
-        count(*) as contacts
-    from cleanup.soft_bounces
-    union all
-    select
-        'unengaged' as finding,
-        count(*) as contacts
-    from cleanup.unengaged
+        currency,
+        expected_revenue
+    from reports.revenue_forecast
+    where CALENDAR_MONTHS_BETWEEN({{ as_of }}, month) = 1 and expected_revenue is not null
+),
+
+kpis as (
+    select status
+    from reports.kpis
+    where period_start <= cast({{ as_of }} as date) and period_end >= cast({{ as_of }} as date)
 ),
 
 summary as (
@@ -150,11 +119,13 @@ summary as (
     from stage
     group by stage
     union all
+    -- Every name has a number: nobody in it is 0.
     select
         'segment_size' as metric,
-        segment as dimension,
-        cast(contacts as decimal(18, 2)) as value
-    from segments
+        segment_names.name as dimension,
+        cast(coalesce(segment_sizes.contacts, 0) as decimal(18, 2)) as value
+    from segment_names
+    left join segment_sizes on segment_names.name = segment_sizes.name
     union all
     select
         'orders' as metric,
@@ -192,9 +163,37 @@ summary as (
     union all
     select
         'cleanup_findings' as metric,
-        finding as dimension,
-        cast(contacts as decimal(18, 2)) as value
-    from findings
+        finding_names.name as dimension,
+        cast(coalesce(findings.contacts, 0) as decimal(18, 2)) as value
+    from finding_names
+    left join findings on finding_names.name = findings.name
+    union all
+    select
+        'attributed_revenue' as metric,
+        channel as dimension,
+        cast(sum(revenue) as decimal(18, 2)) as value
+    from campaign_revenue
+    group by channel
+    union all
+    select
+        'best_campaign' as metric,
+        campaign as dimension,
+        cast(revenue as decimal(18, 2)) as value
+    from best_campaigns
+    where place = 1
+    union all
+    select
+        'forecast_next_month' as metric,
+        currency as dimension,
+        expected_revenue as value
+    from revenue_forecast
+    union all
+    select
+        'kpis' as metric,
+        status as dimension,
+        cast(count(*) as decimal(18, 2)) as value
+    from kpis
+    group by status
 )
 
 select
