@@ -18,6 +18,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SPARK = REPOSITORY / ".venv-spark"
 SAIL = REPOSITORY / ".venv-sail"
@@ -122,8 +124,15 @@ def postgres_15() -> Generator[str]:
         command = [*as_nobody, str(POSTGRES_15 / "postgres"), "-D", str(data), "-k", str(folder), "-h", "",
                    "-c", "fsync=off"]  # fmt: skip
         with _held(command, log, environment, stop=signal.SIGINT):
-            _wait(lambda: (folder / ".s.PGSQL.5432").exists(), log)
-            yield f"postgresql://postgres@/postgres?host={quote(str(folder))}"
+            uri = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
+
+            def answers() -> bool:
+                with contextlib.suppress(psycopg.OperationalError), psycopg.connect(uri):
+                    return True
+                return False
+
+            _wait(answers, log)
+            yield uri
 
 
 @contextlib.contextmanager

@@ -62,12 +62,9 @@ def _postgres(server: Callable[[], AbstractContextManager[str]]) -> Callable[...
     def run(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
         with server() as uri:
             with psycopg.connect(uri) as connection:
-                where = connection.info
-            engine = engine_for(
-                Connection(
-                    "warehouse", "postgres", where.host, where.port, login=where.user, schema=where.dbname
-                )
-            )
+                at = connection.info
+                where = {"host": at.host, "port": at.port, "login": at.user, "schema": at.dbname}
+            engine = engine_for(Connection("warehouse", "postgres", **where))
             return _run(engine, zone, models)
 
     return run
