@@ -63,12 +63,15 @@ class ParquetEngine(FolderEngine):
 
     def _digest(self, files: list[Path]) -> str:
         # Two sums: equal rows do not cancel each other out, and 128 bits do not collide by chance.
-        sql = f"""
-            select sum(cast(hash(columns) as hugeint)), sum(cast(hash(columns, 1) as hugeint))
-            from {_read_parquet(files)} as columns
-        """
+        relation = _read_parquet(files)
         with self._connect() as connection:
-            return repr(connection.execute(sql).fetchone())
+            columns = connection.execute(f"describe from {relation}").fetchall()
+            listed = ", ".join(f'"{column[0]}"' for column in columns)
+            sums = connection.execute(
+                f"select sum(cast(hash({listed}) as hugeint)), sum(cast(hash({listed}, 1) as hugeint))"
+                f" from {relation}"
+            ).fetchone()
+        return repr(([column[:2] for column in columns], sums))
 
     def _reason(self, error: Exception) -> str:
         if not isinstance(error, duckdb.Error):

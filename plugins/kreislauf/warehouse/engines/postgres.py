@@ -4,7 +4,8 @@ A build has a schema of its own, `build_<id>`, with tables named "layer.table". 
 find the published build as views `layer.table`, switched in one transaction. `raw` is one set of
 tables that grows; `warehouse` keeps the book: builds, their tables, the parts loaded into raw.
 
-A table that is unchanged since the published build is not written again: the new build points to it.
+A table that is unchanged since the published build is not written again: the new build points to it;
+also when it was computed anew and has the same rows, so that what reads it is not computed either.
 """
 
 # ruff: file-ignore[hardcoded-sql-expression]: names of tables and columns are ours; values are bound
@@ -47,6 +48,7 @@ create table if not exists warehouse.tables (
     table_name text not null, location text not null, rows bigint not null, fingerprint text not null,
     primary key (build_id, table_name)
 );
+alter table warehouse.tables add column if not exists content text;
 create table if not exists warehouse.parts (
     table_name text not null, source text not null, stream text not null, run text not null,
     sha256 text not null, rows bigint not null,
@@ -183,7 +185,7 @@ class PostgresEngine(Engine):
                     cursor.execute(
                         f"create or replace view {location} as select * from raw.{name} where {where}"
                     )
-                self._note(cursor, build.build_id, f"raw.{name}", location, rows, mark)
+                self._note(cursor, build.build_id, f"raw.{name}", location, rows, mark, mark)
         return {name: rows for name, (rows, _, _) in loaded.items()}
 
     def create_table(self, build: BuildInfo, table: str, select: str) -> int:
@@ -193,24 +195,24 @@ class PostgresEngine(Engine):
                 f"{table}: a name in PostgreSQL has at most 63 characters; shorten the file's name"
             )
         with self._transaction() as cursor:
-            prints = dict(
+            contents = dict(
                 cursor.execute(
-                    "select table_name, fingerprint from warehouse.tables where build_id = %s",
+                    "select table_name, coalesce(content, fingerprint) from warehouse.tables"
+                    " where build_id = %s",
                     [build.build_id],
                 ).fetchall()
             )
-            inputs = {
-                name: prints[name] for name in base.references(select) if name in prints and name != table
-            }
+            inputs = {name: contents[name] for name in base.references(select) if name in contents}
+            inputs.pop(table, None)
             mark = base.fingerprint(select, inputs)
-            same = cursor.execute(
-                """select t.location, t.rows
+            before = cursor.execute(
+                """select t.location, t.rows, t.fingerprint, coalesce(t.content, t.fingerprint)
                    from warehouse.tables t join warehouse.state s on s.published = t.build_id
-                   where t.table_name = %s and t.fingerprint = %s""", [table, mark]
+                   where t.table_name = %s""", [table]
             ).fetchone()  # fmt: skip
-            if same is not None:
-                self._note(cursor, build.build_id, table, *same, mark)
-                return same[1]
+            if before is not None and before[2] == mark:
+                self._note(cursor, build.build_id, table, before[0], before[1], mark, before[3])
+                return before[1]
             location = f"{_schema(build.build_id)}.{physical}"
             statement = self._physical(cursor, select, build.build_id)
             cursor.execute(f"drop table if exists {location}")
@@ -221,18 +223,31 @@ class PostgresEngine(Engine):
                     f"{table} of build {build.build_id} could not be written: {_without_values(error)}"
                 ) from None
             rows = cursor.rowcount
+            if before and before[1] == rows and _digest(cursor, before[0]) == _digest(cursor, location):
+                cursor.execute(f"drop table {location}")
+                self._note(cursor, build.build_id, table, before[0], rows, mark, before[3])
+                return rows
             cursor.execute(f"analyze {location}")
-            self._note(cursor, build.build_id, table, location, rows, mark)
+            self._note(cursor, build.build_id, table, location, rows, mark, mark)
             return rows
 
     def _note(
-        self, cursor: psycopg.Cursor, build_id: str, table: str, location: str, rows: int, mark: str
+        self,
+        cursor: psycopg.Cursor,
+        build_id: str,
+        table: str,
+        location: str,
+        rows: int,
+        mark: str,
+        content: str,
     ) -> None:
+        """Book a table. `mark` tells what it was made of, `content` which rows came of it."""
         cursor.execute(
-            """insert into warehouse.tables values (%s, %s, %s, %s, %s) on conflict (build_id, table_name)
+            """insert into warehouse.tables (build_id, table_name, location, rows, fingerprint, content)
+               values (%s, %s, %s, %s, %s, %s) on conflict (build_id, table_name)
                do update set location = excluded.location, rows = excluded.rows,
-                             fingerprint = excluded.fingerprint""",
-            [build_id, table, location, rows, mark],
+                             fingerprint = excluded.fingerprint, content = excluded.content""",
+            [build_id, table, location, rows, mark, content],
         )
 
     # ------------------------------------------------------------------------------- reading
@@ -318,6 +333,17 @@ def _schema(build_id: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z-]+", build_id):
         raise WarehouseError(f"{build_id!r} is no build id")
     return "build_" + build_id.lower().replace("-", "_")
+
+
+def _digest(cursor: psycopg.Cursor, location: str) -> tuple:
+    """Of a table's rows, whatever their order. Two sums, as in the embedded warehouse."""
+    return cursor.execute(
+        f"""select array_agg(attname || ' ' || format_type(atttypid, atttypmod) order by attnum),
+                   (select sum(hashtextextended(cast(t as text), 0)) from {location} as t),
+                   (select sum(hashtextextended(cast(t as text), 1)) from {location} as t)
+            from pg_attribute where attrelid = to_regclass(%s) and attnum > 0""",
+        [location],
+    ).fetchone()
 
 
 def _without_values(error: psycopg.Error) -> str:

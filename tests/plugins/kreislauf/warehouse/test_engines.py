@@ -176,21 +176,23 @@ def test_an_unchanged_table_is_taken_over(engine, land):
     assert len(engine.query("select * from core.contacts")) == 2
 
 
-def test_a_table_with_the_same_rows_as_before_spares_what_reads_it(parquet_engine, land):
-    def build_after(*landed):
-        build = build_contacts(parquet_engine, landed)
-        parquet_engine.create_table(build, "segments.all", "select customer_id from core.contacts")
-        parquet_engine.publish(build)
-        table = parquet_engine._table(build.build_id, "segments.all")
-        return table["parts"], place(parquet_engine, build)
+def test_a_table_with_the_same_rows_as_before_spares_what_reads_it(engine, land):
+    def build_after(*landed, sql=LOWER):
+        build = build_contacts(engine, landed, sql=sql)
+        engine.create_table(build, "segments.all", "select customer_id from core.contacts")
+        engine.publish(build)
+        return place(engine, build), place(engine, build, "segments.all")
 
-    first = build_after(land("shop_customers", CUSTOMERS, run="r1"))
+    part = land("shop_customers", CUSTOMERS, run="r1")
+    first = build_after(part)
     same = build_after(land("shop_customers", CUSTOMERS[::-1], run="r2"))
     other = [CUSTOMERS[0], CUSTOMERS[1] | {"customer_id": "3"}]
     changed = build_after(land("shop_customers", other, run="r3"))
+    renamed = build_after(part, sql=LOWER.replace("as email", "as address"))
 
     assert same == first
     assert changed[0] != first[0] and changed[1] != first[1]
+    assert renamed[0] != first[0] and renamed[0] != changed[0]
 
 
 EVENTS = [
@@ -256,9 +258,9 @@ def test_duckdb_spills_what_does_not_fit_into_memory(tmp_path, land):
     assert not list(small.folder.glob("spill-*"))
 
 
-def place(engine: Engine, build) -> object:
-    """Where the rows of core.contacts physically are."""
+def place(engine: Engine, build, table="core.contacts") -> object:
+    """Where the rows of a table physically are."""
     if isinstance(engine, FolderEngine):
-        return {file.stat().st_ino for file in engine._files(build.build_id, "core.contacts")}
+        return {file.stat().st_ino for file in engine._files(build.build_id, table)}
     with engine._transaction() as cursor:
-        return engine._locations(cursor, build.build_id)["core.contacts"]
+        return engine._locations(cursor, build.build_id)[table]
