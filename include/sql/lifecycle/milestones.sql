@@ -45,7 +45,7 @@ orders as (
         contact_id,
         ordered_at
     from core.orders
-    where is_valid and contact_id is not null and net_amount > 0
+    where is_valid and net_amount > 0
 ),
 
 referrals as (
@@ -53,7 +53,7 @@ referrals as (
         referred_by,
         min(occurred_at) as first_at
     from staging.site_events
-    where referred_by is not null and coalesce(customer_id, '') <> referred_by
+    where coalesce(customer_id, '') <> referred_by
     group by referred_by
 ),
 

@@ -60,11 +60,6 @@ reads as (
     group by stays.persona, stays.stage_rank
 ),
 
-rises as (
-    select * from stays
-    where evidence <> 'lapsed'
-),
-
 moves as (
     -- On the way up a phase ends when a higher one begins.
     select
@@ -72,8 +67,8 @@ moves as (
         lower_stays.stage_rank,
         higher_stays.evidence,
         count(*) as contacts
-    from rises as lower_stays
-    inner join rises as higher_stays
+    from stays as lower_stays
+    inner join stays as higher_stays
         on
             lower_stays.contact_id = higher_stays.contact_id
             and lower_stays.left_at = higher_stays.entered_at
