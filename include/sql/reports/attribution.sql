@@ -98,11 +98,11 @@ placed as (
         *,
         row_number() over (partition by order_id order by touched_at, touch_id) as place,
         count(*) over (partition by order_id) as touches,
-        -- Halved every half-life, in ten-thousandths.
+        -- Halved every half-life, in millionths.
         cast(
             floor(
                 DECAY(
-                    10000,
+                    1000000,
                     SECONDS_BETWEEN(touched_at, ordered_at),
                     {{ half_life_days }} * 86400
                 )
