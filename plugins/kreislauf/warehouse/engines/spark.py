@@ -11,6 +11,7 @@ import atexit
 import hashlib
 import logging
 import re
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -25,6 +26,7 @@ from kreislauf.warehouse.dialect import compile_sql
 from kreislauf.warehouse.engines import base
 from kreislauf.warehouse.engines.base import WarehouseError
 from kreislauf.warehouse.engines.folder import FolderEngine, sync
+from kreislauf.warehouse.engines.spark_steps import in_steps
 from kreislauf.warehouse.models import LAYERS
 from kreislauf.warehouse.raw import Columns, raw_columns
 
@@ -74,19 +76,37 @@ class SparkEngine(FolderEngine):
     def _write(self, build_id: str, select: str, folder: Path) -> int:
         from pyarrow import parquet
 
-        frame = self._session.sql(self._located(build_id, select))
+        kept: list[Path] = []
+
+        def keep(name: str, part: str) -> str:
+            kept.append(folder.with_name(f"{folder.name}-{name}"))
+            self._save(self._session.sql(part), kept[-1])
+            view = f"{name}_{folder.name}"
+            self._read(sorted(kept[-1].glob("*.parquet"))).createOrReplaceTempView(view)
+            return view
+
+        try:
+            statement = in_steps(self._located(build_id, select), keep)
+            self._save(self._session.sql(statement), folder)
+        finally:
+            for place in kept:
+                shutil.rmtree(place, ignore_errors=True)
+        files = sorted(folder.glob("*.parquet"))
+        for file in files:
+            sync(file)
+        return sum(parquet.read_metadata(file).num_rows for file in files)
+
+    def _save(self, frame: DataFrame, folder: Path) -> None:
+        """The rows as Parquet files, and nothing else, in a new folder."""
+        from pyarrow import parquet
+
         frame.write.parquet(f"file://{folder}", compression="zstd")
         for file in folder.iterdir() if folder.exists() else ():
             if file.suffix != ".parquet" or file.name.startswith("."):
                 file.unlink()  # marks and checksums of Hadoop's; the table's JSON is the commit here
-        files = sorted(folder.glob("*.parquet"))
-        if not files:  # Sail writes no file for no rows
+        if not any(folder.glob("*.parquet")):  # Sail writes no file for no rows
             folder.mkdir(exist_ok=True)
-            files = [folder / "0.parquet"]
-            parquet.write_table(frame.limit(0).toArrow(), files[0])
-        for file in files:
-            sync(file)
-        return sum(parquet.read_metadata(file).num_rows for file in files)
+            parquet.write_table(frame.limit(0).toArrow(), folder / "0.parquet")
 
     def _digest(self, files: list[Path]) -> str:
         frame = self._read(files)
