@@ -1,7 +1,7 @@
 -- What publishing this build adds to the record of memberships: who entered (1) or left (-1) a
 -- segment or RFM cell. The record is a ledger: what holds at a moment is the sum up to it.
 -- owner: data
--- grain: contact_id, kind, name, as_of
+-- grain: record_id, kind, name, as_of
 with recorded as (
     select * from raw.membership_changes
     where as_of <= {{ as_of }}
@@ -22,21 +22,21 @@ rfm as (
 
 compared as (
     select
-        contact_id,
+        contact_id as record_id,
         'segment' as kind,
         name,
         1 as change
     from segment_members
     union all
     select
-        contact_id,
+        contact_id as record_id,
         'rfm' as kind,
         cell as name,
         1 as change
     from rfm
     union all
     select
-        contact_id,
+        record_id,
         kind,
         name,
         -change as change
@@ -45,12 +45,12 @@ compared as (
 
 changed as (
     select
-        contact_id,
+        record_id,
         kind,
         name,
         cast(sum(change) as bigint) as change
     from compared
-    group by contact_id, kind, name
+    group by record_id, kind, name
     having sum(change) <> 0
 ),
 
@@ -62,7 +62,7 @@ next_moment as (
 )
 
 select
-    contact_id,
+    record_id,
     kind,
     name,
     {{ as_of }} as as_of,
@@ -70,7 +70,7 @@ select
 from changed
 union all
 select
-    changed.contact_id,
+    changed.record_id,
     changed.kind,
     changed.name,
     next_moment.next_as_of as as_of,

@@ -4,7 +4,7 @@
 -- grain: kind, name, contact_id, valid_from
 with recorded as (
     select
-        contact_id,
+        record_id,
         kind,
         name,
         as_of,
@@ -45,7 +45,7 @@ turns as (
         changes.as_of,
         sum(changes.change) as change
     from changes
-    inner join contact_keys on changes.contact_id = contact_keys.record_id
+    inner join contact_keys on changes.record_id = contact_keys.record_id
     group by contact_keys.contact_id, changes.kind, changes.name, changes.as_of
     having sum(changes.change) <> 0
 ),

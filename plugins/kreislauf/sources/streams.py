@@ -623,7 +623,8 @@ MEMBERSHIP_CHANGES = Stream(
         # back an earlier row, so what holds at a moment is the sum up to it.
         "membership_changes": Table(
             {
-                "contact_id": key("$.contact_id"),
+                # The contact_id of that moment; the record may have joined an older one since.
+                "record_id": key("$.record_id"),
                 "kind": key("$.kind"),
                 "name": key("$.name"),
                 "as_of": moment("$.as_of", required=True),

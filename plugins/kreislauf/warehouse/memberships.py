@@ -17,7 +17,7 @@ from kreislauf.sources.base import line
 from kreislauf.sources.streams import MEMBERSHIP_CHANGES
 from kreislauf.warehouse.engines.base import BuildInfo, Engine, WarehouseError
 
-CHANGES = "select contact_id, kind, name, as_of, change from reports.membership_changes"
+CHANGES = "select record_id, kind, name, as_of, change from reports.membership_changes"
 KNOWN = "select run from raw.manifests where source = :source and stream = :stream"
 
 
