@@ -165,6 +165,9 @@ def _qualify_having(tree: exp.Expression) -> None:
                 column.set("table", exp.to_identifier(source.this.alias_or_name))
 
 
+_OF_DAYS = ("DAYS_BETWEEN", "ADD_DAYS", "CALENDAR_MONTHS_BETWEEN")
+
+
 def _keep_the_day(moment: exp.Cast) -> None:
     """Cut a written moment to its day where only the day counts.
 
@@ -173,11 +176,13 @@ def _keep_the_day(moment: exp.Cast) -> None:
     if not moment.to.is_type("timestamp") or not isinstance(moment.this, exp.Literal):
         return
     parent = moment.parent
-    is_day = isinstance(parent, exp.Cast) and parent.to.is_type("date")
-    if isinstance(parent, exp.Anonymous) and parent.name.upper() in ("DAYS_BETWEEN", "ADD_DAYS"):
-        is_day = True
+    is_day = (
+        (isinstance(parent, exp.Cast) and parent.to.is_type("date"))
+        or (isinstance(parent, exp.Anonymous) and parent.name.upper() in _OF_DAYS)
+        or (isinstance(parent, exp.TimestampTrunc) and parent.text("unit").upper() not in ("HOUR", "MINUTE"))
+    )
     if is_day:
-        moment.replace(exp.cast(exp.Literal.string(moment.this.name[:10]), "date"))
+        moment.set("this", exp.Literal.string(f"{moment.this.name[:10]} 00:00:00"))
 
 
 def function_call(node: exp.Expression) -> tuple[str, list[exp.Expression]] | None:

@@ -83,9 +83,13 @@ def test_an_unknown_dialect_is_named():
 def test_where_the_day_counts_the_hour_is_left_out(dialect):
     sql = """select DAYS_BETWEEN(x, timestamp '2026-01-01 17:30:00'),
         ADD_DAYS(timestamp '2026-01-01 17:30:00', 3),
+        CALENDAR_MONTHS_BETWEEN(x, timestamp '2026-01-01 17:30:00'),
+        date_trunc('week', timestamp '2026-01-01 17:30:00'),
         cast(timestamp '2026-01-01 17:30:00' as date) from t"""
     assert compile_sql(sql, dialect) == compile_sql(sql.replace("17:30:00", "04:00:00.5"), dialect)
-    assert "17:30" in compile_sql("select x < timestamp '2026-01-01 17:30:00' from t", dialect)
+    for hour in ("x < {}", "date_trunc('hour', {})", "SECONDS_BETWEEN(x, {})"):
+        moment = hour.format("timestamp '2026-01-01 17:30:00'")
+        assert "17:30" in compile_sql(f"select {moment} from t", dialect)
 
 
 def test_a_moment_without_its_hour_is_the_same_day():
