@@ -23,9 +23,9 @@ clv as (
 ),
 
 everybody as (
+    -- Who bought once has no interval, which the median leaves out.
     select MEDIAN(interval_days) as interval_days
     from buyers
-    where frequency > 0
 ),
 
 rhythms as (

@@ -96,7 +96,7 @@ listed as (
     where mention = 1
 ),
 
-latest as (
+last_lines as (
     select
         order_items.contact_id,
         order_items.product_id,
@@ -111,23 +111,61 @@ latest as (
             and order_items.ordered_at = purchase_history.last_ordered_at
 ),
 
-suggested as (
+latest as (
+    select
+        contact_id,
+        product_id
+    from last_lines
+    where place = 1
+),
+
+owned as (
     select
         latest.contact_id,
+        listed.place
+    from latest
+    inner join order_items on latest.contact_id = order_items.contact_id
+    inner join listed
+        on
+            latest.product_id = listed.because_product_id
+            and order_items.product_id = listed.product_id
+),
+
+-- Most buyers own nothing of their list and get its head; only for the others it is ranked anew.
+heads as (
+    select
+        latest.contact_id,
+        listed.place as position,
         listed.product_id,
         listed.basis,
-        latest.product_id as because_product_id,
-        row_number() over (partition by latest.contact_id order by listed.place) as position
+        latest.product_id as because_product_id
+    from latest
+    inner join listed
+        on latest.product_id = listed.because_product_id and listed.place <= {{ keep }}
+    where not exists (
+        select 1 from owned
+        where owned.contact_id = latest.contact_id
+    )
+),
+
+remainders as (
+    select
+        latest.contact_id,
+        row_number() over (partition by latest.contact_id order by listed.place) as position,
+        listed.product_id,
+        listed.basis,
+        latest.product_id as because_product_id
     from latest
     inner join listed
         on latest.product_id = listed.because_product_id and listed.place <= {{ candidates }}
     where
-        latest.place = 1
+        exists (
+            select 1 from owned
+            where owned.contact_id = latest.contact_id
+        )
         and not exists (
-            select 1 from order_items
-            where
-                order_items.contact_id = latest.contact_id
-                and order_items.product_id = listed.product_id
+            select 1 from owned
+            where owned.contact_id = latest.contact_id and owned.place = listed.place
         )
 ),
 
@@ -138,7 +176,15 @@ everyone as (
         product_id,
         basis,
         because_product_id
-    from suggested
+    from heads
+    union all
+    select
+        contact_id,
+        position,
+        product_id,
+        basis,
+        because_product_id
+    from remainders
     where position <= {{ keep }}
     union all
     select
