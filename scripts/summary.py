@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from kreislauf.ledger.schema import batch, decision, event, message, suppression
 from kreislauf.ledger.store import Ledger
 from kreislauf.warehouse.engines import engine_for
 from kreislauf.warehouse.engines.base import Engine
-from scripts.local import REPOSITORY, write_json
+from scripts.local import write_json
 
 COUNTED_AGAIN = "the shop, counted again in the warehouse"
 
@@ -53,9 +54,14 @@ def collect(home: Path) -> dict[str, Any]:
     summary["rows ingested, by table"] = _ingested(LandingZone(home / "landing"))
     summary["contacts"] = _count(warehouse, "core.contacts")
     summary["contacts by lifecycle stage"] = _by(warehouse, "lifecycle.stage", "stage")
-    summary["segments"] = {name: _count(warehouse, f"segments.{name}") for name in _tables("segments")}
+    summary["buyers by RFM cell"] = _by(warehouse, "scores.rfm", "cell")
+    summary["segments"] = _named(warehouse, "select name, contacts as value from reports.segment_sizes")
     summary |= _from_ledger(ledger)
-    summary["clean-up findings"] = {name: _count(warehouse, f"cleanup.{name}") for name in _tables("cleanup")}
+    summary["clean-up findings"] = _named(
+        warehouse,
+        "select dimension as name, value from reports.nightly_summary where metric = 'cleanup_findings'",
+    )
+    summary |= _reports(warehouse, build.as_of)
     reconciled = warehouse.query("select metric, value from reports.shop_reconciliation")
     summary[COUNTED_AGAIN] = {row["metric"]: _number(row["value"]) for row in reconciled}
     return summary
@@ -91,7 +97,7 @@ def _check(reconciled: dict[str, dict[str, Any]]) -> None:
 
 
 def _number(value: Decimal | int) -> int | float:
-    return int(value) if value == int(value) else float(value)
+    return int(value) if value == int(value) else round(float(value), 2)
 
 
 def _ingested(zone: LandingZone) -> dict[str, int]:
@@ -125,8 +131,49 @@ def _from_ledger(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _tables(layer: str) -> list[str]:
-    return sorted(path.stem for path in (REPOSITORY / "include" / "sql" / layer).glob("*.sql"))
+def _reports(warehouse: Engine, as_of: datetime) -> dict[str, Any]:
+    """What the reports say, each in a few figures."""
+    month = {"month": datetime(as_of.year, as_of.month, 1)}
+    funnel = warehouse.query(
+        "select flow, sent, delivered, opened, clicked, orders, revenue, unsubscribed"
+        " from reports.message_funnel where level = 'flow' and sent > 0"
+    )
+    return {
+        "mails by flow": {
+            row.pop("flow"): {name: _number(value) for name, value in row.items()}
+            for row in sorted(funnel, key=lambda row: row["flow"])
+        },
+        "revenue by what moved it (last touch)": _named(
+            warehouse,
+            "select channel || ' ' || coalesce(campaign, '') as name, sum(revenue) as value"
+            " from reports.attribution_by_campaign where model = 'last_touch' and month >= :month"
+            " group by channel, campaign",
+            month,
+        ),
+        "return on ad spend, this month": _named(
+            warehouse,
+            "select platform || ' ' || campaign as name, roas as value from reports.roi"
+            " where month = :month and roas is not null",
+            month,
+        ),
+        "goals of this quarter, share reached": _named(
+            warehouse,
+            "select kpi || ': ' || status as name, share_of_target as value from reports.kpis"
+            " where period_start <= :as_of and period_end >= :as_of and share_of_target is not null",
+            {"as_of": as_of.date()},
+        ),
+        "expected revenue by month": _named(
+            warehouse,
+            "select cast(month as varchar) as name, expected_revenue as value from reports.revenue_forecast"
+            " where expected_revenue is not null",
+        ),
+    }
+
+
+def _named(warehouse: Engine, sql: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The rows of a query with the columns `name` and `value`, by name."""
+    rows = warehouse.query(sql, params)
+    return {row["name"].strip(): _number(row["value"]) for row in sorted(rows, key=lambda row: row["name"])}
 
 
 def _count(warehouse: Engine, table: str) -> int:
