@@ -37,14 +37,14 @@ phases as (
 
 stays as (
     select
-        real.contact_id,
+        positions.contact_id,
         coalesce(personas.persona, 'unknown') as persona,
-        real.stage_rank,
-        real.entered_at,
-        real.left_at,
-        real.evidence
-    from funnels.real as real
-    left join personas on real.contact_id = personas.contact_id
+        positions.stage_rank,
+        positions.entered_at,
+        positions.left_at,
+        positions.evidence
+    from funnels.real as positions
+    left join personas on positions.contact_id = personas.contact_id
 ),
 
 reads as (
