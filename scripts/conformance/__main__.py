@@ -30,10 +30,12 @@ class Verdict:
     differences: list[Difference]
     causes: list[str]
     """Why tables could not be written; those that only lack what another would have given are left out."""
+    audits: list[str]
+    """Rules of which the audit counts another number of breaches."""
 
     @property
     def agrees(self) -> bool:
-        return not self.differences and not self.result.built.failed
+        return not (self.differences or self.result.built.failed or self.audits)
 
     def line(self) -> str:
         tables = self.result.tables
@@ -44,7 +46,7 @@ class Verdict:
         )  # fmt: skip
 
     def __str__(self) -> str:
-        lines = [*map(str, self.differences), *self.causes]
+        lines = [*map(str, self.differences), *self.causes, *self.audits]
         if missing := len(self.result.built.failed) - len(self.causes):
             lines.append(f"{missing} more tables could not be written, which read these")
         return "\n".join([f"{self.name}:", *lines])
@@ -63,7 +65,13 @@ def verdict(name: str, reference: Result, result: Result, models: Mapping[str, M
         for table, reason in failed.items()
         if not any(read in failed for read in models[table].depends_on)
     ]
-    return Verdict(name, result, [difference for difference in found if difference], causes)
+    counted, expected = result.built.breaches, reference.built.breaches
+    audits = [
+        f"audit of {rule}: {expected[rule]} against {count} breaches"
+        for rule, count in counted.items()
+        if expected.get(rule, count) != count
+    ]
+    return Verdict(name, result, [difference for difference in found if difference], causes, audits)
 
 
 def main() -> int:

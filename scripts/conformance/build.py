@@ -17,6 +17,8 @@ import pyarrow
 
 from kreislauf.connections import Connection
 from kreislauf.landing.zone import LandingZone
+from kreislauf.quality.audit import count_breaches
+from kreislauf.quality.checks import checks_for
 from kreislauf.warehouse.build import write_table
 from kreislauf.warehouse.engines import Engine, WarehouseError, engine_for
 from kreislauf.warehouse.models import Model, ModelError, load_models
@@ -27,21 +29,25 @@ SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
 
 @dataclass
 class Built:
-    """A build of all models. `failed`: why a table could not be written, by its name."""
+    """A build of all models. `failed`: why a table could not be written, by its name. `breaches`: what
+    the audit of core counted, by rule.
+    """
 
     build_id: str
     seconds: float
     failed: dict[str, str] = field(default_factory=dict)
+    breaches: dict[str, int] = field(default_factory=dict)
     slowest: list[tuple[str, float]] = field(default_factory=list)
 
 
 def build(engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None = None) -> Built:
     """Build and publish. A table that fails does not keep the others from being built."""
+    models = models or load_models(SQL)
     begun, times = time.monotonic(), {}
     info = engine.begin_build(AS_OF)
     engine.load_raw(info, zone.manifests())
     built = Built(info.build_id, 0)
-    for name, model in (models or load_models(SQL)).items():
+    for name, model in models.items():
         since = time.monotonic()
         try:
             write_table(engine, info, model)
@@ -50,6 +56,8 @@ def build(engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None 
         times[name] = time.monotonic() - since
     engine.publish(info)
     built.seconds = time.monotonic() - begun
+    core = [model for name, model in models.items() if model.layer == "core" and name not in built.failed]
+    built.breaches = count_breaches(engine, info, checks_for(core, AS_OF))
     built.slowest = sorted(times.items(), key=lambda item: -item[1])[:5]
     return built
 
