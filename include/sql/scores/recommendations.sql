@@ -129,6 +129,7 @@ owned as (
         on
             latest.product_id = listed.because_product_id
             and order_items.product_id = listed.product_id
+            and listed.place <= {{ candidates }}
 ),
 
 -- Most buyers own nothing of their list and get its head; only for the others it is ranked anew.
