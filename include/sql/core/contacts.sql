@@ -23,6 +23,26 @@ crm_contacts as (
     select * from staging.crm_contacts
 ),
 
+-- What is read more than once is kept in memory: so the few columns apart.
+shop_records as (
+    select
+        customer_id,
+        created_at,
+        updated_at,
+        is_email_valid
+    from staging.shop_customers
+),
+
+crm_records as (
+    select
+        crm_contact_id,
+        created_at,
+        updated_at,
+        is_email_valid,
+        is_archived
+    from staging.crm_contacts
+),
+
 addresses as (
     select * from staging.addresses
     where source = 'mail' and is_valid
@@ -52,35 +72,35 @@ timezones as (
 shop_ranked as (
     select
         contact_keys.contact_id,
-        shop_customers.customer_id,
+        shop_records.customer_id,
         -- Several shop accounts: the one used last that can be written to.
         row_number() over (
             partition by contact_keys.contact_id
             order by
-                shop_customers.is_email_valid desc,
-                shop_customers.updated_at desc,
-                shop_customers.customer_id asc
+                shop_records.is_email_valid desc,
+                shop_records.updated_at desc,
+                shop_records.customer_id asc
         ) as place
     from contact_keys
-    inner join shop_customers on contact_keys.source_id = shop_customers.customer_id
+    inner join shop_records on contact_keys.source_id = shop_records.customer_id
     where contact_keys.source = 'shop'
 ),
 
 crm_ranked as (
     select
         contact_keys.contact_id,
-        crm_contacts.crm_contact_id,
+        crm_records.crm_contact_id,
         row_number() over (
             partition by contact_keys.contact_id
             order by
-                crm_contacts.is_email_valid desc,
-                crm_contacts.updated_at desc,
-                crm_contacts.crm_contact_id asc
+                crm_records.is_email_valid desc,
+                crm_records.updated_at desc,
+                crm_records.crm_contact_id asc
         ) as place
     from contact_keys
-    inner join crm_contacts on contact_keys.source_id = crm_contacts.crm_contact_id
+    inner join crm_records on contact_keys.source_id = crm_records.crm_contact_id
     -- What was deleted or merged away in the CRM still identifies a person, but says nothing.
-    where contact_keys.source = 'crm' and not crm_contacts.is_archived
+    where contact_keys.source = 'crm' and not crm_records.is_archived
 ),
 
 shop as (
@@ -107,22 +127,22 @@ born as (
         contact_keys.contact_id,
         min(
             coalesce(
-                shop_customers.created_at, crm_contacts.created_at, addresses.first_seen_at
+                shop_records.created_at, crm_records.created_at, addresses.first_seen_at
             )
         ) as created_at,
         -- Only a person without any account is written to at a mere address.
         case
-            when count(shop_customers.customer_id) + count(crm_contacts.crm_contact_id) = 0
+            when count(shop_records.customer_id) + count(crm_records.crm_contact_id) = 0
                 then min(addresses.email)
         end as email,
-        count(shop_customers.customer_id)
-        + count(case when not crm_contacts.is_archived then 1 end)
+        count(shop_records.customer_id)
+        + count(case when not crm_records.is_archived then 1 end)
         + count(addresses.email) as live_records
     from contact_keys
-    left join shop_customers
-        on contact_keys.source = 'shop' and contact_keys.source_id = shop_customers.customer_id
-    left join crm_contacts
-        on contact_keys.source = 'crm' and contact_keys.source_id = crm_contacts.crm_contact_id
+    left join shop_records
+        on contact_keys.source = 'shop' and contact_keys.source_id = shop_records.customer_id
+    left join crm_records
+        on contact_keys.source = 'crm' and contact_keys.source_id = crm_records.crm_contact_id
     left join addresses
         on contact_keys.source = 'mail' and contact_keys.source_id = addresses.email
     group by contact_keys.contact_id
@@ -193,58 +213,56 @@ joined as (
     left join crm on born.contact_id = crm.contact_id
 ),
 
-names as (
+named as (
     select
-        contact_id,
-        salutation_given,
-        case salutation_given when 'Frau' then 'f' else 'm' end as sex,
+        *,
+        case salutation_given when 'Frau' then 'f' when 'Herr' then 'm' end as sex,
         -- lower('Ö') is not the same on every engine; the list has no other such letters.
-        replace(
-            replace(
-                replace(
+        case
+            when salutation_given is not null
+                then replace(
                     replace(
                         replace(
-                            replace(lower(first_name || '|' || last_name), 'Ä', 'ä'), 'Ö', 'ö'
-                        ), 'Ü', 'ü'
-                    ), 'É', 'é'
-                ), 'Ş', 'ş'
-            ), 'Ç', 'ç'
-        ) as name
+                            replace(
+                                replace(
+                                    replace(lower(first_name || '|' || last_name), 'Ä', 'ä'),
+                                    'Ö', 'ö'
+                                ), 'Ü', 'ü'
+                            ), 'É', 'é'
+                        ), 'Ş', 'ş'
+                    ), 'Ç', 'ç'
+                )
+        end as name
     from joined
-    where salutation_given is not null
 ),
 
 parted as (
     select
-        contact_id,
-        salutation_given,
-        sex,
-        replace(split_part(name, '|', 1), '-', ' ') as first_name,
-        split_part(name, '|', 2) as last_name
-    from names
+        *,
+        replace(split_part(name, '|', 1), '-', ' ') as given_names,
+        split_part(name, '|', 2) as family_name
+    from named
 ),
 
 name_parts as (
     select
-        contact_id,
-        salutation_given,
-        sex,
-        last_name,
-        split_part(first_name, ' ', 1) as first_part,
-        split_part(first_name, ' ', 2) as second_part,
-        split_part(first_name, ' ', 3) as third_part,
-        split_part(first_name, ' ', 4) as fourth_part
+        *,
+        split_part(given_names, ' ', 1) as first_part,
+        split_part(given_names, ' ', 2) as second_part,
+        split_part(given_names, ' ', 3) as third_part,
+        split_part(given_names, ' ', 4) as fourth_part
     from parted
 ),
 
-salutations as (
+judged as (
     -- The CRM's word counts when every first name is one given to that sex only: two that agree.
     -- A first name alone is no reason to call anybody Frau or Herr, and an unknown one confirms
     -- nothing. Neutral too: companies, families, couples, and a last name that is a first name,
     -- for then the two may be swapped.
     select
-        name_parts.contact_id,
+        name_parts.*,
         case
+            when name_parts.salutation_given is null then null
             when firsts.sex <> name_parts.sex then 'contradicted'
             when
                 firsts.sex = name_parts.sex
@@ -252,64 +270,65 @@ salutations as (
                 and (name_parts.third_part = '' or thirds.sex = name_parts.sex)
                 and name_parts.fourth_part = ''
                 and lasts.first_name is null
-                and not name_parts.last_name ~ '{{ company }}|{{ several }}'
+                and not name_parts.family_name ~ '{{ company }}|{{ several }}'
                 then 'confirmed'
             else 'unconfirmed'
-        end as verdict
+        end as salutation_verdict
     from name_parts
     left join first_names as firsts on name_parts.first_part = firsts.first_name
     left join first_names as seconds on name_parts.second_part = seconds.first_name
     left join first_names as thirds on name_parts.third_part = thirds.first_name
-    left join first_names as lasts on name_parts.last_name = lasts.first_name
+    left join first_names as lasts on name_parts.family_name = lasts.first_name
 )
 
 select
-    joined.contact_id,
-    joined.email,
-    joined.first_name,
-    joined.last_name,
-    case when salutations.verdict = 'confirmed' then joined.salutation_given end as salutation,
-    joined.salutation_given,
-    salutations.verdict as salutation_verdict,
+    judged.contact_id,
+    judged.email,
+    judged.first_name,
+    judged.last_name,
+    case
+        when judged.salutation_verdict = 'confirmed' then judged.salutation_given
+    end as salutation,
+    judged.salutation_given,
+    judged.salutation_verdict,
     -- What the person chose; else what is spoken where it lives; else what most people read.
-    coalesce(joined.language, countries.language, '{{ default_language }}') as language,
-    joined.country_code,
+    coalesce(judged.language, countries.language, '{{ default_language }}') as language,
+    judged.country_code,
     coalesce(
         timezones.timezone, countries.timezone, '{{ default_timezone }}'
     ) as timezone,
-    joined.address_line,
-    joined.zip,
-    joined.city,
-    joined.phone,
+    judged.address_line,
+    judged.zip,
+    judged.city,
+    judged.phone,
     coalesce(
-        joined.date_of_birth,
+        judged.date_of_birth,
         case
             when extract(day from birthdays.date_of_birth) = birthdays.day_given
                 then birthdays.date_of_birth
         end
     ) as date_of_birth,
-    joined.job_title,
-    joined.company_name,
-    joined.company_id,
-    joined.persona,
-    joined.buying_role,
-    joined.followers,
-    joined.owner_id,
+    judged.job_title,
+    judged.company_name,
+    judged.company_id,
+    judged.persona,
+    judged.buying_role,
+    judged.followers,
+    judged.owner_id,
     coalesce(consents_ranked.state, 'none') as email_consent,
     consents_ranked.occurred_at as email_consent_at,
     consents_ranked.basis as email_consent_basis,
     consents_ranked.source as email_consent_source,
-    joined.customer_id,
-    joined.crm_contact_id,
-    joined.crm_lifecycle_stage,
-    joined.crm_lead_status,
-    joined.source,
-    joined.is_archived,
-    joined.created_at
-from joined
-left join salutations on joined.contact_id = salutations.contact_id
-left join countries on joined.country_code = countries.country_code
-left join timezones on joined.timezone = timezones.timezone
-left join birthdays on joined.contact_id = birthdays.contact_id
+    judged.customer_id,
+    judged.crm_contact_id,
+    judged.crm_lifecycle_stage,
+    judged.crm_lead_status,
+    judged.source,
+    judged.is_archived,
+    judged.created_at
+from judged
+left join countries on judged.country_code = countries.country_code
+left join timezones on judged.timezone = timezones.timezone
+left join birthdays on judged.contact_id = birthdays.contact_id
 left join consents_ranked
-    on joined.contact_id = consents_ranked.contact_id and consents_ranked.place = 1
+    on judged.contact_id = consents_ranked.contact_id and consents_ranked.place = 1
