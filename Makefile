@@ -8,7 +8,7 @@ RUN := PYTHONPATH=plugins .venv/bin/python -m
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt
 	@test -n "$(PYTHON)" || { echo "Kreislauf needs Python 3.11, 3.12 or 3.13; none was found on the PATH." >&2; exit 1; }
@@ -18,13 +18,24 @@ $(READY): requirements.txt
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt
 	@touch $@
 
+# A second DuckDB, Sail, Spark and what `make bench` compares with: each apart from the first.
+.venv-duckdb/.ready: requirements/duckdb.txt | $(READY)
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --target .venv-duckdb -r $<
+	@touch $@
+
+.venv-%/.ready: requirements/%.txt | $(READY)
+	@echo "setting up .venv-$* (once)"
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-$*
+	@.venv/bin/uv pip install --quiet --python .venv-$*/bin/python -r $<
+	@touch $@
+
 # `make sql segments/lapsed_buyers` is short for `make sql file=segments/lapsed_buyers`.
 ifneq (,$(filter sql test-sql,$(firstword $(MAKECMDGOALS))))
 file ?= $(word 2,$(MAKECMDGOALS))
 $(wordlist 2,2,$(MAKECMDGOALS)): ; @:
 endif
 
-.PHONY: run up down test check docs bench mutate sql test-sql segment flow clean
+.PHONY: run up down test check docs conformance bench mutate sql test-sql segment flow clean
 run: $(READY) ## the circuit, once, in a real Airflow against the sandbox (WORLD=file.parquet: real orders)
 	@$(RUN) scripts.run $(if $(WORLD),--world "$(WORLD)")
 
@@ -34,7 +45,7 @@ up: $(READY) ## the same, and leave Airflow's UI and the sandbox's inbox open
 down: ## stop what `make up` left running
 	@if [ -x .venv/bin/python ]; then $(RUN) scripts.down; else echo "nothing was running"; fi
 
-test: $(READY) ## the whole test suite
+test: $(READY) .venv-duckdb/.ready ## the whole test suite
 	@$(RUN) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## ruff, sqlfluff, templates and the conventions of this repository, in seconds
@@ -48,7 +59,10 @@ check: $(READY) ## ruff, sqlfluff, templates and the conventions of this reposit
 docs: $(READY) ## docs/tables: every table, its columns, what it reads and answers
 	@$(RUN) scripts.docs
 
-bench: $(READY) ## time ingest, build, planning and sending beside their floors (SIZE=100000)
+conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (Spark needs Java 17)
+	@$(RUN) scripts.conformance
+
+bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE=100000)
 	@$(RUN) scripts.bench $(SIZE)
 
 mutate: $(READY) ## build faults into the SQL and show which the tests miss (file=scores/rfm: of one file)

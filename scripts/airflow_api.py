@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 POOLS = {"shop_api": 2, "crm_api": 2, "mail_api": 2, "warehouse": 16}
 """Pools by name and slots: how many tasks may talk to one API at a time."""
+
+PAGE = 100
+"""The most that Airflow gives at once."""
 
 ACTIVE = frozenset({"queued", "running"})
 
@@ -33,7 +37,11 @@ class AirflowApi:
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._client.get(path, params=params).raise_for_status().json()
+        answer = self._client.get(path, params=params)
+        if answer.is_server_error:
+            time.sleep(2)  # SQLite was busy
+            answer = self._client.get(path, params=params)
+        return answer.raise_for_status().json()
 
     def ensure_pools(self) -> None:
         present = {pool["name"] for pool in self.get("/pools")["pools"]}
@@ -61,10 +69,16 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run; its id."""
-        answer = self._client.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
-        if answer.is_error:
-            raise RunFailed(f"{dag_id} could not be started: {answer.text}")
-        return answer.json()["dag_run_id"]
+        run_id = f"manual__{datetime.now(UTC).isoformat()}"
+        run = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        for wait in (1, 2, 4, None):
+            answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=run)
+            if answer.is_success or answer.status_code == httpx.codes.CONFLICT:
+                return run_id
+            if not answer.is_server_error or wait is None:
+                break
+            time.sleep(wait)  # SQLite was busy; the id keeps a second run from being made
+        raise RunFailed(f"{dag_id} could not be started: {answer.text}")
 
     def runs_since(self, dag_id: str, moment: str) -> list[dict[str, Any]]:
         """The DAG's runs that were queued at or after `moment` (ISO 8601), oldest first."""
@@ -82,7 +96,15 @@ class AirflowApi:
         return count
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        return self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(
+                f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances",
+                limit=PAGE, offset=len(found), order_by="id",
+            )  # fmt: skip
+            found += page["task_instances"]
+            if len(found) >= page["total_entries"]:
+                return found
 
     def wait(
         self, dag_id: str, run_id: str, progress: Callable[[str, int, int], None], seconds: float = 900

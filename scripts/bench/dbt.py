@@ -1,0 +1,125 @@
+"""The same models, run by dbt-core with dbt-duckdb, from the same raw parts.
+
+Each model becomes a dbt model of the same SQL, materialised as a table in a DuckDB file; tables of
+constants (lists, fits) become the constants that Kreislauf's own build had. dbt runs as its users run it, as a
+process of its own, which stands in `.venv-bench`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow
+
+from kreislauf.warehouse.engines.parquet import raw_relation
+from kreislauf.warehouse.models import LAYERS, Model, load_models
+from kreislauf.warehouse.raw import raw_columns
+from scripts.bench.build import SQL, published_engine, raw_files
+from scripts.bench.measure import AS_OF
+
+DBT = Path(__file__).resolve().parents[2] / ".venv-bench" / "bin" / "dbt"
+MEMORY_LIMIT = "2GB"
+_REFERENCE = re.compile(rf"\b({'|'.join(LAYERS)})\.([a-z_][a-z0-9_]*)")
+
+
+def run(folder: Path, size: int) -> dict[str, Any]:
+    """`dbt run` of all models; CPU seconds and memory are those of its process."""
+    project = folder / "dbt"
+    database = project / "warehouse.duckdb"
+    models = load_models(SQL)
+    _write_project(project, database)
+    rows = _open_raw(folder, database)
+    engine = published_engine(folder)
+
+    def read(table: str) -> pyarrow.Table:
+        return engine.arrow(f"select * from {table}")  # ruff: ignore[hardcoded-sql-expression]
+
+    for model in models.values():
+        path = project / "models" / model.layer / f"{_dbt_name(model.name)}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_as_dbt(model, model.statement("duckdb", AS_OF, read)), encoding="utf-8")
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    ended = subprocess.run(
+        [str(DBT), "--quiet", "run", "--project-dir", str(project), "--profiles-dir", str(project)],
+        env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if ended.returncode != 0:
+        raise RuntimeError(f"dbt run failed:\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}")
+    results = json.loads((project / "target" / "run_results.json").read_text())["results"]
+    return {
+        "rows": rows,
+        "seconds": seconds,
+        "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "peak_mb": after.ru_maxrss / 1024,
+        "models": {result["unique_id"].rpartition(".")[2]: result["execution_time"] for result in results},
+        "differing": _differing(folder, database, models),
+    }
+
+
+def _write_project(project: Path, database: Path) -> None:
+    project.mkdir()
+    (project / "macros").mkdir()
+    (project / "dbt_project.yml").write_text(
+        "name: kreislauf\nversion: '1.0'\nprofile: bench\nmodels:\n  +materialized: table\n"
+    )
+    (project / "profiles.yml").write_text(
+        "bench:\n  target: bench\n  outputs:\n    bench:\n      type: duckdb\n"
+        f"      path: {database}\n      threads: {os.cpu_count()}\n"
+        f"      settings: {{memory_limit: {MEMORY_LIMIT}, threads: {os.cpu_count()}, TimeZone: UTC}}\n"
+    )
+    # Schemas are named as the model says, not after the profile.
+    (project / "macros" / "schema.sql").write_text(
+        "{% macro generate_schema_name(name, node) %}{{ name }}{% endmacro %}\n"
+    )
+
+
+def _open_raw(folder: Path, database: Path) -> int:
+    """Views on the raw parts, as the embedded warehouse reads them; their rows."""
+    files = raw_files(folder)
+    rows = 0
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("create schema raw")
+        for name, columns in raw_columns().items():
+            parts = files.get(f"raw.{name}", [])
+            connection.execute(f"create view raw.{name} as {raw_relation(columns, parts)}")
+            [(count,)] = connection.execute(f"select count(*) from raw.{name}").fetchall()  # ruff: ignore[hardcoded-sql-expression]
+            rows += count
+    return rows
+
+
+def _as_dbt(model: Model, sql: str) -> str:
+    def ref(found: re.Match[str]) -> str:
+        return found[0] if found[1] == "raw" else f"{{{{ ref('{found[1]}__{found[2]}') }}}}"
+
+    table = model.name.partition(".")[2]
+    config = f"{{{{ config(schema='{model.layer}', alias='{table}') }}}}\n"
+    return config + _REFERENCE.sub(ref, sql)
+
+
+def _dbt_name(name: str) -> str:
+    return name.replace(".", "__")
+
+
+def _differing(folder: Path, database: Path, models: dict[str, Model]) -> list[str]:
+    """Tables whose number of rows is not that of Kreislauf's own build: then nothing was compared."""
+    engine = published_engine(folder)
+    published = engine.published()
+    with duckdb.connect(str(database), read_only=True) as connection:
+        counts = {
+            name: connection.execute(f"select count(*) from {name}").fetchall()[0][0]  # ruff: ignore[hardcoded-sql-expression]
+            for name in models
+        }
+    return sorted(name for name, count in counts.items() if published.tables[name] != count)
