@@ -1,8 +1,8 @@
 """The same models, run by dbt-core with dbt-duckdb, from the same raw parts.
 
 Each model becomes a dbt model of the same SQL, materialised as a table in a DuckDB file; tables of
-constants (lists, fits) become the constants that Kreislauf's own build had. dbt runs as its users run it, as a
-process of its own, which stands in `.venv-bench`.
+constants (lists, fits) become the constants that Kreislauf's own build had. dbt runs as its users run it,
+in a process of its own, from `.venv-bench`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def run(folder: Path, size: int) -> dict[str, Any]:
     engine = published_engine(folder)
 
     def read(table: str) -> pyarrow.Table:
-        return engine.arrow(f"select * from {table}")  # ruff: ignore[hardcoded-sql-expression]
+        return engine.arrow(f"select * from {table}")
 
     for model in models.values():
         path = project / "models" / model.layer / f"{_dbt_name(model.name)}.sql"
@@ -95,7 +95,7 @@ def _open_raw(folder: Path, database: Path) -> int:
         for name, columns in raw_columns().items():
             parts = files.get(f"raw.{name}", [])
             connection.execute(f"create view raw.{name} as {raw_relation(columns, parts)}")
-            [(count,)] = connection.execute(f"select count(*) from raw.{name}").fetchall()  # ruff: ignore[hardcoded-sql-expression]
+            [(count,)] = connection.execute(f"select count(*) from raw.{name}").fetchall()
             rows += count
     return rows
 
@@ -119,7 +119,6 @@ def _differing(folder: Path, database: Path, models: dict[str, Model]) -> list[s
     published = engine.published()
     with duckdb.connect(str(database), read_only=True) as connection:
         counts = {
-            name: connection.execute(f"select count(*) from {name}").fetchall()[0][0]  # ruff: ignore[hardcoded-sql-expression]
-            for name in models
+            name: connection.execute(f"select count(*) from {name}").fetchall()[0][0] for name in models
         }
     return sorted(name for name, count in counts.items() if published.tables[name] != count)

@@ -12,8 +12,9 @@ from pyarrow import parquet
 from kreislauf.landing.load import digest
 from kreislauf.landing.manifest import Manifest, Window, iso
 from kreislauf.landing.zone import LandingZone
+from kreislauf.sources.clocks import CLOCKS, latest
 from kreislauf.sources.streams import STREAMS, Stream
-from kreislauf.warehouse.raw import CLOCKS, latest, raw_columns
+from kreislauf.warehouse.raw import raw_columns
 from scripts.bench.tables import MACROS, TABLES
 
 

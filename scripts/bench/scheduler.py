@@ -1,8 +1,8 @@
 """What Airflow adds: `build_warehouse` in a real scheduler, beside the same models as tasks of Cosmos.
 
-Runs in `.venv-bench`, where Airflow, Kreislauf's packages, dbt and astronomer-cosmos stand together. Both DAGs
-start from the same raw parts in the same Airflow. DuckDB's file takes one writer at a time, so Cosmos runs one
-task at a time; Kreislauf's Parquet files have no lock.
+Runs in `.venv-bench`, where Airflow, Kreislauf's packages, dbt and astronomer-cosmos stand together. Both
+DAGs start from the same raw parts in the same Airflow. DuckDB's file takes one writer at a time, so Cosmos
+runs one task at a time; Kreislauf's Parquet files have no lock.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from kreislauf.landing.columns import extraction_sql, fault_sql, field_name, known_fields, presence_sql
 from kreislauf.landing.manifest import iso
 from kreislauf.landing.zone import new_file
+from kreislauf.sources.clocks import latest
 from kreislauf.sources.streams import Stream, Table
-from kreislauf.warehouse.raw import latest
 
 CHUNK_LINES = 5_000
 CHUNK_BYTES = 8 * 1024 * 1024

@@ -1,9 +1,10 @@
 """All models of a folder: one file is one table, and says by itself what it reads.
 
 An SQL file begins with at most five comment lines: a sentence, `answers:` (questions people ask, may be
-left out), `owner:` and `grain:` (the columns that identify a row). Jinja is limited to `{% set name = "value" %}` and `{{ name }}`; `{{ as_of }}` is the
-moment the build looks from, the only clock there is. Lists are CSV files (seeds.py), what no SELECT can
-compute is Python (python_models.py), and some tables are made from all files of a layer (generated.py).
+left out), `owner:` and `grain:` (the columns that identify a row). Jinja is limited to
+`{% set name = "value" %}` and `{{ name }}`; `{{ as_of }}` is the moment the build looks from, the only
+clock there is. Lists are CSV files (seeds.py), what no SELECT can compute is Python (python_models.py),
+and some tables are made from all files of a layer (generated.py).
 """
 
 from __future__ import annotations

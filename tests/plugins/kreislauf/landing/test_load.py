@@ -232,7 +232,9 @@ def _smallest(stream: Stream) -> dict:
         child: dict = {}
         for column in table.columns.values():
             if column.required:
-                value = {"TIMESTAMP": "2026-01-01T00:00:00Z", "DATE": "2026-01-01", "EPOCH": 1}.get(column.type, "1")
+                value = {"TIMESTAMP": "2026-01-01T00:00:00Z", "DATE": "2026-01-01", "EPOCH": 1}.get(
+                    column.type, "1"
+                )
                 is_own = table.explode and not column.path.startswith("$parent.")
                 _set(child if is_own else record, column.path.replace("$parent", "$"), value)
         if table.explode:

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow
 import pytest
 
+from kreislauf.sources.clocks import CLOCKS, latest
 from kreislauf.sources.streams import STREAMS
-from kreislauf.warehouse.raw import CLOCKS, cut, latest, raw_columns
+from kreislauf.warehouse.raw import cut, raw_columns
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
