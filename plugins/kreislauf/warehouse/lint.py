@@ -281,6 +281,8 @@ def _windows(tree: exp.Expression) -> Iterator[Message]:
             yield window, "filter (…) on a window is not portable; write case when inside the function"
         if isinstance(function, (exp.IgnoreNulls, exp.RespectNulls)):
             yield window, "ignore nulls is dropped without a word on PostgreSQL; filter the rows first"
+        if isinstance(function, exp.RowNumber) and isinstance(window.parent, exp.Add | exp.Sub):
+            yield window, "DuckDB 2.0.0 loses a row when row_number() - 1 is filtered; count from 1"
         if isinstance(function, exp.Count) and isinstance(function.this, exp.Distinct):
             yield window, "count(distinct …) over is not portable; count in a CTE with group by"
         if isinstance(function, _NEEDS_ORDER) and not window.args.get("order"):

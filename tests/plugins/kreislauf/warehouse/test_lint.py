@@ -42,6 +42,7 @@ def test_our_files_keep_the_rules():
         (f"select cast(c.created_at as date) + interval '1 day' as a {CUSTOMERS}", "ADD_DAYS"),
         (f"select cast(RATIO(1, 2) as integer) as a {CUSTOMERS}", "floor(x)"),
         (f"select row_number() over (partition by c.email) as a {CUSTOMERS}", "needs an order by"),
+        (f"select row_number() over (order by c.email) - 1 as a {CUSTOMERS}", "count from 1"),
         (f"select count(distinct c.email) over () as a {CUSTOMERS}", "count in a CTE"),
         (f"select count(*) filter (where true) over () as a {CUSTOMERS}", "case when"),
         (f"select c.email as a {CUSTOMERS} where c.email in (select email from raw.crm_contacts)", "exists"),
