@@ -43,10 +43,7 @@ DAYS = 7
 def rows(tables: Mapping[str, pyarrow.Table], as_of: datetime) -> Iterator[dict[str, Any]]:
     from kreislauf.clv import FitError, fit_bg_nbd, fit_gamma_gamma
 
-    counts, values = (
-        {name: tables[table].column(name).to_numpy() for name in tables[table].column_names}
-        for table in READS
-    )
+    counts, values = (_in_order(tables[table]) for table in READS)
     found: dict[str, float] = {}
     reason = too_thin(counts)
     if reason is None:
@@ -68,6 +65,12 @@ def rows(tables: Mapping[str, pyarrow.Table], as_of: datetime) -> Iterator[dict[
         "horizon_days": HORIZON_DAYS,
         "abstains_because": reason,
     }
+
+
+def _in_order(table: pyarrow.Table) -> dict[str, Any]:
+    """The columns, sorted: sums of doubles depend on their order, and each engine has its own."""
+    ordered = table.sort_by([(name, "ascending") for name in table.column_names])
+    return {name: ordered.column(name).to_numpy() for name in ordered.column_names}
 
 
 def too_thin(counts: Mapping[str, Any]) -> str | None:
