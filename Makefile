@@ -5,6 +5,8 @@ PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3 pytho
 UV := uv==0.13.9
 READY := .venv/.ready
 RUN := PYTHONPATH=plugins .venv/bin/python -m
+# Modules that are compiled anew in each of hundreds of processes cost more than the tests do.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## list the targets

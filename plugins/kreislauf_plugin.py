@@ -1,7 +1,7 @@
 """Kreislauf in Airflow's UI: the Data Docs that audit tasks link to.
 
 With `AIRFLOW__CORE__LAZY_LOAD_PLUGINS=False` this file is loaded before tasks are forked; what it imports,
-the sixty tasks of a build need not import each.
+the hundreds of tasks of a build need not import each.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from airflow.plugins_manager import AirflowPlugin
 from kreislauf.quality.links import DataDocsLink
 
 for module in (
-    "warehouse.engines.parquet",
-    "warehouse.operator",
-    "warehouse.dialect",
-    "flow.dag",
-    "landing.dag",
+    "kreislauf.warehouse.engines.parquet",
+    "kreislauf.warehouse.operator",
+    "kreislauf.warehouse.build",
+    "sqlglot.dialects.duckdb",
+    "sqlglot.dialects.postgres",
+    "kreislauf.flow.dag",
+    "kreislauf.landing.dag",
 ):
-    importlib.import_module(f"kreislauf.{module}")
+    importlib.import_module(module)
 
 
 async def page(scope: Any, receive: Any, send: Any) -> None:

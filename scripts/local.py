@@ -134,6 +134,8 @@ class Local:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": f"{REPOSITORY / 'plugins'}{os.pathsep}{REPOSITORY}",
             "PYTHONUNBUFFERED": "1",
+            # Hundreds of processes import the same modules: let the first one keep them compiled.
+            "PYTHONDONTWRITEBYTECODE": "",
         }
 
 

@@ -75,8 +75,8 @@ class Model:
 
     @property
     def is_select(self) -> bool:
-        """Whether `sql` is all there is to it."""
-        return self.path.suffix != ".py"
+        """Whether `sql` is all there is to it: not so of lists and of Python."""
+        return self.path.suffix not in (".csv", ".py")
 
     @property
     def is_file(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -98,6 +99,7 @@ _LOADERS = {".sql": _load_sql, ".csv": load_seed, ".py": load_python_model}
 
 def _check(model: Model, models: Mapping[str, Model]) -> None:
     if not model.is_file:
+        model.rendered(datetime.min)
         _check_reads(model, models)
         return
     _check_jinja(model.path, model.sql)

@@ -53,7 +53,7 @@ class BuildTable(BaseOperator):
             **kwargs,
         )
         self.model = model
-        self.sql = model.sql if model.is_select else model.path.read_text(encoding="utf-8")
+        self.sql = model.path.read_text(encoding="utf-8") if model.path.suffix == ".py" else model.sql
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         from kreislauf import hooks

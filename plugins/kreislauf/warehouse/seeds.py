@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import takewhile
 from pathlib import Path
 
 from kreislauf.warehouse.model import Model, ModelError, values_sql
@@ -23,16 +25,35 @@ from kreislauf.warehouse.model import Model, ModelError, values_sql
 _TYPE = re.compile(r"([a-z_][a-z0-9_]*) (varchar|bigint|boolean|date|timestamp|decimal\(\d+, \d+\))")
 
 
-def load_seed(path: Path) -> Model:
-    """The model of a CSV file.
+SHOWN_LINES = 30
+
+
+@dataclass(frozen=True)
+class Seed(Model):
+    """`sql` is only the list's beginning, to look at; its rows are read when they are asked for."""
+
+    stored_as: tuple[tuple[str, str], ...] = ()
+
+    def rendered(self, as_of: datetime) -> str:
+        """The list as a SELECT of constants.
+
+        Raises:
+            ModelError: a row with too few or too many cells, a value that does not fit its column's
+                type, a key that is empty or occurs twice.
+        """
+        comments, rows = _read(self.path)
+        columns = dict(self.stored_as)
+        return values_sql(columns, _cells(self.path, columns, self.grain, rows[1:], len(comments) + 2))
+
+
+def load_seed(path: Path) -> Seed:
+    """The model of a CSV file; of the file only the header is checked.
 
     Raises:
-        ModelError: a malformed header, a row with too few or too many cells, a value that does not fit
-            its column's type, a key that is empty or occurs twice.
+        ModelError: the header is malformed.
     """
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    comments = [line for line in lines if line.startswith("#")]
-    if lines[: len(comments)] != comments or not comments or not comments[0].endswith("."):
+    comments, rows = _read(path)
+    if not comments or not comments[0].endswith("."):
         raise ModelError(
             path, 1, "a list begins with `# A sentence.`, `# owner: crm`, `# grain: name`, then the CSV"
         )
@@ -40,7 +61,6 @@ def load_seed(path: Path) -> Model:
     for name in ("owner", "grain"):
         if name not in said:
             raise ModelError(path, 1, f"the header lacks `# {name}: …`")
-    rows = list(csv.reader(lines[len(comments) :]))
     names = rows[0] if rows else []
     if wrong := [name for name in names if not re.fullmatch(r"[a-z_][a-z0-9_]*", name)] or not names:
         raise ModelError(
@@ -50,15 +70,22 @@ def load_seed(path: Path) -> Model:
     grain = tuple(column.strip() for column in said["grain"].split(","))
     if missing := [column for column in grain if column not in columns]:
         raise ModelError(path, 1, f"grain names {', '.join(missing)}, which is no column")
-    cells = _cells(path, columns, grain, rows[1:], len(comments) + 2)
-    return Model(
+    return Seed(
         name=f"seeds.{path.stem}",
         path=path,
         sentence=comments[0].removeprefix("#").strip(),
         owner=said["owner"],
         grain=grain,
-        sql=values_sql(columns, cells),
+        sql="\n".join([*comments, *(",".join(row) for row in rows[:SHOWN_LINES])]),
+        stored_as=tuple(columns.items()),
     )
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The comment lines at the top, and the rows below them."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    comments = list(takewhile(lambda line: line.startswith("#"), lines))
+    return comments, list(csv.reader(lines[len(comments) :]))
 
 
 def _types(path: Path, said: str, names: list[str]) -> dict[str, str]:

@@ -55,5 +55,5 @@ def test_a_list_may_be_empty(tmp_path):
 )
 def test_what_is_wrong_is_named(tmp_path, text, line, word):
     with pytest.raises(ModelError, match=word) as caught:
-        load_seed(_seed(tmp_path, text))
+        _rows(_seed(tmp_path, text))
     assert caught.value.line == line
