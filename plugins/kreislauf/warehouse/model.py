@@ -99,8 +99,9 @@ class Model:
 
     def compile(self, dialect: str, as_of: datetime) -> str:
         """The statement for an engine's dialect, as of a moment (naive moments are UTC)."""
+        text = self.rendered(as_of)
         try:
-            return dialects.compile_sql(self.rendered(as_of), dialect)
+            return dialects.compile_sql(text, dialect)
         except ValueError as error:
             raise ModelError(self.path, None, str(error)) from None
 
