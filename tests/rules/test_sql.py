@@ -31,6 +31,13 @@ def test_has_a_test(path):
     assert test.is_file(), f"write {test.relative_to(REPOSITORY)} with at least one given/expect case"
 
 
+def test_says_what_it_answers():
+    """Tables that people look at name the questions they answer; `make docs` lists them."""
+    layers = ("scores", "lifecycle", "audiences", "reports")
+    models = load_models(SQL).values()
+    assert [m.name for m in models if m.layer in layers and m.is_file and not m.answers] == []
+
+
 def test_every_test_has_a_model():
     tests = sorted((REPOSITORY / "tests" / "sql").rglob("*.yaml"))
     tested = {path.with_suffix("") for path in FILES}

@@ -29,7 +29,7 @@ def sql(tmp_path, monkeypatch, capsys):
 def test_before_the_first_build_it_shows_the_statement(sql, name):
     code, out, err = sql(name)
     assert (code, err) == (0, "")
-    assert "scores.rfm" in out and "INTERVAL '180' DAYS" in out and "No build has been published yet" in out
+    assert "scores.rfm" in out and "recency_days > 180" in out and "No build has been published yet" in out
 
 
 def test_a_wrong_name_is_answered_with_the_likely_one(sql):

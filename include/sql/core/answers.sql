@@ -1,4 +1,5 @@
 -- What each contact answered in forms and surveys: the latest answer to each question.
+-- answers: What did this contact tell us?
 -- owner: crm
 -- grain: contact_id, question
 with answers as (

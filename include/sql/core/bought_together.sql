@@ -1,5 +1,6 @@
 -- What is bought in one order with a product, best first: the five with the largest share of the
 -- orders with either product that hold both (Jaccard), of what can be bought.
+-- answers: What is bought together?
 -- owner: crm
 -- grain: product_id, position
 {% set keep = 5 %}

@@ -1,4 +1,5 @@
 -- What is wrong with a contact's data: missing, malformed, contradictory, unverified, returned.
+-- answers: What is wrong with our data, and about whom?
 -- owner: crm
 -- grain: contact_id, finding, field
 {% set confirm_within = 7 %}

@@ -1,5 +1,6 @@
 -- Which person a shop customer, CRM contact, mail address or site visitor is. contact_id is the
 -- person's oldest known record: it stays when the address changes and when records join later.
+-- answers: Which records are the same person?
 -- owner: data
 -- grain: source, source_id
 {% set shared_by = 10 %}

@@ -1,4 +1,5 @@
 -- One row for each person across shop and CRM: who it is, how to address it, and its consent.
+-- answers: Who is this person, how do we address it, and may we write to it?
 -- owner: crm
 -- grain: contact_id
 {% set default_language = "en" %}

@@ -1,4 +1,5 @@
 -- What became of each message: sent, delivered, read and clicked by a person or by a machine.
+-- answers: What became of this message?
 -- owner: crm
 -- grain: message_key
 with messages as (

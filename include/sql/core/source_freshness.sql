@@ -1,4 +1,5 @@
 -- How far the data of each source and stream reaches; an empty window counts, it was looked at.
+-- answers: How fresh is the data?
 -- owner: data
 -- grain: source, stream
 with manifests as (

@@ -1,4 +1,5 @@
 -- The times during which a person agreed to marketing mail: from a consent to its revocation.
+-- answers: Was this person a subscriber on a given day?
 -- owner: crm
 -- grain: contact_id, started_at
 with consents as (

@@ -1,4 +1,5 @@
 -- Every touch between a person and us: on the site, by mail, in the CRM. A machine's are marked.
+-- answers: What happened between us and this person?
 -- owner: crm
 -- grain: touchpoint_id
 {% set click_too_fast = 5 %}

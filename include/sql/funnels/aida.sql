@@ -1,4 +1,5 @@
 -- AIDA (Lewis, 1898): attention, interest, desire, action; how close a person is to a purchase.
+-- answers: How close is each person to a purchase?
 -- owner: crm
 -- grain: contact_id, entered_at
 with milestones as (

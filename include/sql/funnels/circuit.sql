@@ -1,4 +1,5 @@
 -- How far the circuit between us and a person is closed, from known to bringing others.
+-- answers: How far is the circuit between us and a person closed?
 -- owner: crm
 -- grain: contact_id, entered_at
 {% set forever = "9999-12-31 00:00:00" %}

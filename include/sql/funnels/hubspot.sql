@@ -1,4 +1,5 @@
 -- HubSpot's lifecycle stages: subscriber, lead, MQL, SQL, opportunity, customer, evangelist, other.
+-- answers: Where is each contact in the stages of the CRM?
 -- owner: crm
 -- grain: contact_id, entered_at
 with stage_history as (

@@ -1,5 +1,6 @@
 -- What publishing this build adds to the record of memberships: who entered (1) or left (-1) a
 -- segment or RFM cell. The record is a ledger: what holds at a moment is the sum up to it.
+-- answers: Who entered or left a segment with this build?
 -- owner: data
 -- grain: record_id, kind, name, as_of
 with recorded as (

@@ -1,5 +1,6 @@
 -- When each contact was in a segment, an RFM cell or a lifecycle stage. Who was in one at a moment:
 -- valid_from <= moment and (valid_to > moment or valid_to is null).
+-- answers: Who was in a segment, cell or stage on a given day?
 -- owner: crm
 -- grain: kind, name, contact_id, valid_from
 with recorded as (

@@ -1,5 +1,6 @@
 -- Who carries the word on, 0 to 100: followers, friends who registered and bought by its link, and
 -- whether it would recommend us.
+-- answers: Who would recommend us? Whom do we invite as an ambassador?
 -- owner: crm
 -- grain: contact_id
 {% set reach_points = 30 %}

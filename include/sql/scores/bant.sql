@@ -1,5 +1,6 @@
 -- What is known of a contact's budget, authority, need, time frame and project (BANTP), 0 to 100:
 -- the latest word of CRM, forms and open deals; and what to ask next.
+-- answers: Who has budget, say, need and a date? What do we ask next?
 -- owner: sales
 -- grain: contact_id
 {% set budget_weight = 25 %}

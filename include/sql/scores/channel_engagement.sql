@@ -1,5 +1,6 @@
 -- What each contact did on each channel and how lately, 0 to 100, beside what we sent. What
 -- machines opened and clicked stands apart; the visits of one day count once.
+-- answers: What does each contact do on each channel? Which channel reaches whom?
 -- owner: crm
 -- grain: contact_id, channel
 {% set points_30d = 10 %}

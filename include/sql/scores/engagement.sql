@@ -1,5 +1,6 @@
 -- How engaged each contact is over all channels, 0 to 100: what it was sent, what it did, and when
 -- last. A visit is a day on the site; machines do not engage.
+-- answers: How engaged is each contact, and when was it last?
 -- owner: crm
 -- grain: contact_id
 {% set mail_share = 40 %}

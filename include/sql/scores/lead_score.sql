@@ -1,5 +1,6 @@
 -- How much a contact looks like a buyer, 0 to 100: who it is (fit) and what it did (engagement).
 -- The grade says both: A to C for fit, 1 to 3 for engagement.
+-- answers: Which leads are worth a call?
 -- owner: crm
 -- grain: contact_id
 {% set good_fit = 25 %}

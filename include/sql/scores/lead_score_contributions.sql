@@ -1,4 +1,5 @@
 -- What each rule gives to a contact's lead score; the rows of a contact add up to its score.
+-- answers: Why does this contact have its lead score?
 -- owner: crm
 -- grain: contact_id, rule
 {% set fit_limit = 40 %}

@@ -1,5 +1,6 @@
 -- Points for the lead score, by contact, rule and day. What a person does loses value with time,
 -- what it is does not; silence needs no rule, for then the points run out.
+-- answers: What earned this contact its points, day by day?
 -- owner: crm
 -- grain: contact_id, rule, day
 {% set decay = "linear" %}

@@ -1,5 +1,6 @@
 -- How much we know of a contact, 0 to 100, and the best question to ask next: the gap that weighs
 -- most and that the contact was not asked about lately.
+-- answers: How well do we know this contact? What do we ask it next?
 -- owner: crm
 -- grain: contact_id
 {% set asked_within = 180 %}

@@ -1,5 +1,6 @@
 -- When each contact is most likely to look: the hour and weekday (1 is Monday) of its own opens,
 -- clicks and visits, on its own clock; without enough of them those of all, else a default.
+-- answers: When does each contact read?
 -- owner: crm
 -- grain: contact_id
 {% set seen_within = 365 %}
