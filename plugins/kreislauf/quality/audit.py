@@ -11,7 +11,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,21 @@ def _shown(column: str, value: Any) -> str:
     return f"({column} not shown)" if column == "email" or "@" in str(value) else str(value)
 
 
+@contextmanager
+def _unless_imported(package: str) -> Generator[None]:
+    """Let an import find no such package. Great Expectations would import all of pyspark, which takes
+    seconds and looks for a Spark of its own; what is validated here is a frame of counts.
+    """
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
 def _judge(
     checks: Sequence[Check], counts: dict[str, int], evidence: dict[str, Breach], docs: Path
 ) -> dict[str, bool]:
@@ -142,10 +158,8 @@ def _judge(
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     # Before the import, which tells hundreds of lines.
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    # It would import all of pyspark, which takes seconds and looks for a Spark of its own; what is
-    # validated is a frame of counts.
-    sys.modules.setdefault("pyspark", None)
-    import great_expectations as gx
+    with _unless_imported("pyspark"):
+        import great_expectations as gx
     import pandas
     from great_expectations.expectations import ExpectColumnMaxToBeBetween
 
