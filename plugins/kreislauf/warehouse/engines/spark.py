@@ -12,8 +12,10 @@ import hashlib
 import logging
 import re
 import shutil
+import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -220,7 +222,7 @@ class SparkEngine(FolderEngine):
 
     @cached_property
     def _session(self) -> SparkSession:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _told_apart_from_a_doctest():
             warnings.simplefilter("ignore", FutureWarning)  # about pandas, which is not used
             from pyspark.errors import PySparkException
             from pyspark.sql.connect.client.retries import DefaultPolicy
@@ -242,6 +244,22 @@ class SparkEngine(FolderEngine):
             ) from None
         atexit.register(session.stop)
         return session
+
+
+@contextmanager
+def _told_apart_from_a_doctest() -> Generator[None]:
+    """While it is imported, pyspark takes a process without a main file (`python -c`, workers of
+    pytest-xdist) for one of its own doctests, looks for a Spark installation, and ends the process.
+    """
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "-c"
+    try:
+        yield
+    finally:
+        del main.__file__
 
 
 def _own_columns(file: Path) -> StructType:
