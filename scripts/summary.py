@@ -40,7 +40,7 @@ def show(home: Path, retail: str | None = None) -> None:
         _print(title, figures)
     print(f"\nThe same as JSON: {home / 'summary.json'}")
     print("Where to look next: `make up` for Airflow's UI and the inbox,")
-    print("`make sql file=segments/lapsed_buyers` for any table, README.md for the rest.\n")
+    print("`make sql segments/lapsed_buyers` for any table, README.md for the rest.\n")
     if retail:
         _check(summary["real transactions, in the file and in the warehouse"])
 

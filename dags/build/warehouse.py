@@ -5,14 +5,15 @@ along), one build at a time. The build looks from the moment that both have reac
 `as_of`.
 
 **Touches.** Reads the landing zone. Writes a new build into the warehouse and removes old ones, but never
-one that was replaced less than an hour ago. One task a file of `include/sql/`, joined as the SQL reads.
+one that was replaced less than an hour ago; `publish` lands who entered and left segments. One task a file
+of `include/sql/`, joined as the SQL reads.
 
 **When it is red.** Nothing was published: readers keep the last build, and flows do not send while an audit
 stands failed.
 
 - *`begin` is red*: a SQL file is malformed or reads what is not there; its log names file and line.
 - *A table is red*: its log names the error, its "Rendered Templates" show the statement. Mend the SQL file
-  (`make sql file=segments/lapsed_buyers` tries it) and clear the task.
+  (`make sql segments/lapsed_buyers` tries it) and clear the task.
 - *An audit is red*: its log names table, rule, count and sample keys; "Data Docs" (tab Details) show every
   rule. Mend the data or the rule (`plugins/kreislauf/quality/expectations/`) and trigger the DAG again.
 
