@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 
 from kreislauf.connections import Connection
-from kreislauf.landing.manifest import Manifest
 from kreislauf.landing.zone import LandingZone
 from kreislauf.warehouse.build import write_table
 from kreislauf.warehouse.engines import Engine, engine_for
@@ -51,12 +50,12 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
 
     `tables`: for each table the seconds to read it whole and, for a model's, to write it.
     """
-    engine = _engine(folder)
+    engine = published_engine(folder)
     build = engine.published()
     if build is None:
         raise RuntimeError("there is no build whose results could be written again")
     results = folder / "warehouse" / "builds" / build.build_id
-    files = _raw_files(_zone(folder).manifests())
+    files = raw_files(folder)
     models = load_models(SQL)
     for name in models:
         parts = (results / name.replace(".", "/")).glob("*/*.parquet")
@@ -86,7 +85,7 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
 
 
 def _build(folder: Path, as_of: Any) -> dict[str, Any]:
-    engine, models = _engine(folder), load_models(SQL)
+    engine, models = published_engine(folder), load_models(SQL)
     before = engine.published()
     total, figures = Stopwatch(), []
     with total:
@@ -125,9 +124,10 @@ def _is_same(folder: Path, before: Any, build: Any, table: str) -> bool:
     return one == other
 
 
-def _raw_files(manifests: list[Manifest]) -> dict[str, list[str]]:
+def raw_files(folder: Path) -> dict[str, list[str]]:
+    """The landed part files of each raw table."""
     files: dict[str, list[str]] = {}
-    for manifest in manifests:
+    for manifest in _zone(folder).manifests():
         for name in manifest.tables:
             files.setdefault(f"raw.{name}", []).append(manifest.table_path(name))
     return files
@@ -142,7 +142,8 @@ def _zone(folder: Path) -> LandingZone:
     return LandingZone(folder / "landing")
 
 
-def _engine(folder: Path) -> Engine:
+def published_engine(folder: Path) -> Engine:
+    """The warehouse that the builds are in."""
     return engine_for(Connection("warehouse", "duckdb", str(folder / "warehouse")))
 
 

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     step = getattr(importlib.import_module(f"scripts.bench.{module}"), function)
     result = step(Path(folder), int(size))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(result | {"peak_mb": peak}))
+    print(json.dumps({"peak_mb": peak} | result))
 
 
 if __name__ == "__main__":
