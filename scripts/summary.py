@@ -150,13 +150,13 @@ def _reports(warehouse: Engine, as_of: datetime) -> dict[str, Any]:
             " group by channel, campaign",
             month,
         ),
-        "return on ad spend, this month": _named(
+        "revenue for each unit of cost, this month": _named(
             warehouse,
             "select platform || ' ' || campaign as name, roas as value from reports.roi"
             " where month = :month and roas is not null",
             month,
         ),
-        "goals of this quarter, share reached": _named(
+        "goals of this quarter, as a share of the target": _named(
             warehouse,
             "select kpi || ': ' || status as name, share_of_target as value from reports.kpis"
             " where period_start <= :as_of and period_end >= :as_of and share_of_target is not null",

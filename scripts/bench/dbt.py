@@ -91,6 +91,9 @@ def _write_project(project: Path, database: Path) -> None:
 def _open_raw(folder: Path, database: Path) -> int:
     """Views on the raw parts, as the embedded warehouse reads them; their rows."""
     files = raw_files(folder)
+    published = published_engine(folder).published()
+    written = (folder / "warehouse" / "builds" / published.build_id / "raw").rglob("manifests*.parquet")
+    files["raw.manifests"] = [str(path) for path in written]
     rows = 0
     with duckdb.connect(str(database)) as connection:
         connection.execute("create schema raw")
