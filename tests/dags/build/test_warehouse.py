@@ -82,15 +82,14 @@ def test_a_failed_audit_blocks_and_is_not_tried_again(dag, circuit):
     good = circuit.publish({})
     build = engine.begin_build(datetime(2026, 1, 1, tzinfo=UTC))
     audit, schema = dag.get_task("audit_marts"), Schema(load_models(SQL))
-    for model in audit.models:
-        if model.name == "segments.subscribers":
-            engine.create_table(build, model.name, "select unnest(['c1', 'c1']) as contact_id")
-        else:
-            nothing = ", ".join(
-                f"cast(null as {type}) as {column}" for column, type in schema[model.name].items()
-            )
-            engine.create_table(build, model.name, f"select {nothing} where false")
-    engine.create_table(build, "core.contacts", "select 'c1' as contact_id")
+    rows = {
+        "segments.subscribers": "select unnest(['c1', 'c1']) as contact_id",
+        "core.contacts": "select 'c1' as contact_id",
+    }
+    # The marts, and what they are compared with.
+    for name in {model.name for model in audit.models} | {n for n in schema if n.startswith("core.")}:
+        nothing = ", ".join(f"cast(null as {type}) as {column}" for column, type in schema[name].items())
+        engine.create_table(build, name, rows.get(name, f"select {nothing} where false"))
 
     with pytest.raises(AirflowFailException, match=r"segments\.subscribers: contact_id is unique: .* c1"):
         audit.execute({"ti": pulled({"build_id": build.build_id})})
