@@ -1,4 +1,4 @@
-"""Runs the YAML cases of one SQL file, on DuckDB alone, in about a second.
+"""Runs the YAML cases of one SQL file, on DuckDB alone, in about two seconds.
 
     python -m scripts.test_sql segments/lapsed_buyers
 
