@@ -43,7 +43,7 @@ def test_ends_well_and_leaves_nothing(outcome: dict[str, Any]) -> None:
 
 def test_every_step_is_measured_and_listed(outcome: dict[str, Any]) -> None:
     for _, steps in STAGES.values():
-        for step in steps:
+        for step in (step for step in steps if step.is_possible):  # dbt only where `make bench` set it up
             found = outcome["steps"][step.name]
             assert found["rows"] > 0, step.name
             assert found["seconds"] > 0, step.name
