@@ -16,7 +16,7 @@ The reasons in the order in which they are looked for; the first that holds is t
     quality_gate        the sources this flow relies on do not reach the moment the step is due
     expired             due for longer than the step allows
     condition_false     asked when due, not before; the next step goes on from this one's moment
-    invalid_address     no address, or none that can exist
+    unreachable         no address, or none that can exist
     no_consent
     suppressed
     frequency_cap       enough messages within the window already; asked again until it expires
@@ -270,7 +270,7 @@ def _reasons(step: Step, run: Run, gate: Gate, before: Any) -> list[tuple[Column
     reasons += [
         (c.expires_at < as_of, Reason.EXPIRED.value),
         (_condition_met(step, run) == false(), Reason.CONDITION_FALSE.value),
-        (c.address.is_(None), Reason.INVALID_ADDRESS.value),
+        (c.address.is_(None), Reason.UNREACHABLE.value),
         (c.has_consent == false(), Reason.NO_CONSENT.value),
         (is_suppressed(c.address, c.contact_id), Reason.SUPPRESSED.value),
     ]

@@ -70,13 +70,18 @@ def plan(
         literal(template),
         func.count(),
         literal(BatchState.PLANNED.value),
+        literal(run_id),
+        moment,
         moment,
         now,
     ).group_by(numbered.c.number)
     _insert(
         connection,
         batch,
-        ["id", *columns, "flow", "step", "template", "size", "state", "planned_as_of", "updated_at"],
+        [
+            *("id", *columns, "flow", "step", "template", "size", "state", "run_id"),
+            *("send_at", "planned_as_of", "updated_at"),
+        ],
         batches,
     )
 
@@ -87,6 +92,8 @@ def plan(
         *(numbered.c[name] for name in copied),
         literal(flow),
         literal(step),
+        literal(0),
+        moment,
         moment,
         now,
         now,
@@ -94,7 +101,10 @@ def plan(
     return _insert(
         connection,
         message,
-        ["message_key", "batch_id", *copied, "flow", "step", "planned_as_of", "planned_at", "updated_at"],
+        [
+            *("message_key", "batch_id", *copied, "flow", "step", "priority"),
+            *("send_at", "planned_as_of", "planned_at", "updated_at"),
+        ],
         messages,
     )
 

@@ -52,27 +52,64 @@ class Reason(StrEnum):
     """
 
     PLANNED = "planned"
-    EXPIRED = "expired"
-    GOAL_REACHED = "goal_reached"
+    BRANCHED = "branched"
     CONDITION_FALSE = "condition_false"
+    OTHER_BRANCH = "other_branch"
+    GOAL_REACHED = "goal_reached"
+    EXPIRED = "expired"
+    QUIET_HOURS = "quiet_hours"
+    UNREACHABLE = "unreachable"
     NO_CONSENT = "no_consent"
     SUPPRESSED = "suppressed"
-    INVALID_ADDRESS = "invalid_address"
+    HOLDOUT = "holdout"
+    NOT_IN_PILOT = "not_in_pilot"
+    NOT_APPROVED = "not_approved"
+
     NOT_DUE = "not_due"
     PREVIOUS_STEP_OPEN = "previous_step_open"
     FREQUENCY_CAP = "frequency_cap"
+    RUN_CAP = "run_cap"
+    AWAITING_APPROVAL = "awaiting_approval"
+    NO_VOUCHER = "no_voucher"
     QUALITY_GATE = "quality_gate"
+    STOPPED = "stopped"
     PAUSED = "paused"
 
 
 NOT_FINAL = frozenset(
-    {Reason.NOT_DUE, Reason.PREVIOUS_STEP_OPEN, Reason.FREQUENCY_CAP, Reason.QUALITY_GATE, Reason.PAUSED}
+    {
+        Reason.NOT_DUE,
+        Reason.PREVIOUS_STEP_OPEN,
+        Reason.FREQUENCY_CAP,
+        Reason.RUN_CAP,
+        Reason.AWAITING_APPROVAL,
+        Reason.NO_VOUCHER,
+        Reason.QUALITY_GATE,
+        Reason.STOPPED,
+        Reason.PAUSED,
+    }
 )
 
 
-class BatchState(StrEnum):
-    """planned -> claimed -> accepted | rejected | in_doubt. In doubt is never sent again by itself."""
+class Channel(StrEnum):
+    """The way an action takes. What has no inbox of a person's (the CRM, a webhook) is one too."""
 
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+    ONSITE = "onsite"
+    CRM = "crm"
+    WEBHOOK = "webhook"
+    AUDIENCE = "audience"
+
+
+class BatchState(StrEnum):
+    """planned -> claimed -> accepted | rejected | in_doubt. In doubt is never sent again by itself.
+
+    A batch that a person has to approve waits before it is planned.
+    """
+
+    WAITING = "waiting"
     PLANNED = "planned"
     CLAIMED = "claimed"
     ACCEPTED = "accepted"
@@ -194,8 +231,11 @@ decision = Table(
     Column("reason", String(32), nullable=False),
     Column("is_final", Boolean, nullable=False),
     Column("variant", String(32), nullable=False, server_default=""),
+    Column("channel", String(16), nullable=False, server_default=Channel.EMAIL.value),
     Column("due_at", Moment),
+    Column("send_at", Moment, comment="planned for this moment: the next one that quiet hours allow"),
     Column("as_of", Moment, nullable=False, comment="the moment of the build it was decided on"),
+    Column("inputs_until", Moment, comment="all sources it relies on were known up to this moment"),
     Column("build_id", String(64), nullable=False),
     Column("run_id", String(250), nullable=False),
     Column("updated_at", Moment, nullable=False, index=True),
@@ -209,6 +249,7 @@ batch = Table(
     Column("id", String(32), primary_key=True, comment="sent along as the argument bk"),
     Column("flow", String(64), nullable=False),
     Column("step", String(64), nullable=False),
+    Column("channel", String(16), nullable=False, server_default=Channel.EMAIL.value),
     Column("variant", String(32), nullable=False, server_default=""),
     Column("language", String(8), nullable=False),
     Column("item_count", Integer, nullable=False, server_default="0"),
@@ -217,6 +258,8 @@ batch = Table(
     Column("size", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("send_at", Moment, nullable=False, comment="by the circuit's clock: not sent before"),
+    Column("run_id", String(250), nullable=False, comment="the run that planned it, and asks for approval"),
     Column("not_before", Moment, comment="set by a 429: planned again, but not earlier"),
     Column("owner", String(250), comment="the run and try that claimed it"),
     Column("claimed_at", Moment),
@@ -240,7 +283,11 @@ message = Table(
     Column("contact_id", String(64), nullable=False, index=True),
     Column("occurrence_id", String(128), nullable=False),
     Column("batch_id", String(32), ForeignKey("batch.id"), nullable=False, index=True),
-    Column("address", String(320), nullable=False, index=True),
+    Column("channel", String(16), nullable=False, server_default=Channel.EMAIL.value),
+    Column("priority", Integer, nullable=False, comment="class of the flow; 0 is the highest"),
+    Column("topic", String(64), nullable=False, server_default="marketing"),
+    Column("address", String(320), nullable=False, index=True, comment="as the channel knows the person"),
+    Column("send_at", Moment, nullable=False, index=True),
     Column("merge", JSON, nullable=False),
     Column("outcome", String(16), comment="null: what became of its batch"),
     Column("outcome_reason", String(250)),
@@ -278,6 +325,61 @@ template_link = Table(
     Column("kind", String(16), nullable=False, comment="img, btn or txt"),
     Column("target", Text, nullable=False, comment="a URL, or the merge field that holds it"),
     Column("label", Text, comment="the link's text or its image's alt text"),
+)
+
+push_subscription = Table(
+    "push_subscription",
+    metadata,
+    # A browser that may be notified (RFC 8030, RFC 8291). Its id is the digest of the endpoint.
+    Column("id", String(64), primary_key=True, comment="the address of the channel push"),
+    Column("visitor_id", String(64), index=True),
+    Column("contact_id", String(64), index=True, comment="of the message whose link was followed, if any"),
+    Column("endpoint", Text, nullable=False),
+    Column("p256dh", String(128), nullable=False),
+    Column("auth", String(64), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment, comment="by the person, or the push service said it is gone"),
+    Column("updated_at", Moment, nullable=False, index=True),
+)
+
+overlay = Table(
+    "overlay",
+    metadata,
+    # What a visitor is shown on the site when it comes again. The site asks for it by visitor id.
+    Column("message_key", String(32), primary_key=True),
+    Column("visitor_id", String(64), nullable=False, index=True),
+    Column("content", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("shown_at", Moment),
+    Column("closed_at", Moment),
+    Column("updated_at", Moment, nullable=False, index=True),
+)
+
+audience_member = Table(
+    "audience_member",
+    metadata,
+    # Audiences that flows put people into and take them out of: open while left_at is null.
+    Column("audience", String(64), primary_key=True),
+    Column("contact_id", String(64), primary_key=True),
+    Column("entered_at", Moment, primary_key=True),
+    Column("left_at", Moment),
+    Column("entered_by", String(32), nullable=False, comment="the message's key"),
+    Column("left_by", String(32)),
+    Column("updated_at", Moment, nullable=False, index=True),
+)
+
+voucher = Table(
+    "voucher",
+    metadata,
+    # Codes made in the shop before; each is given to one message.
+    Column("code", String(64), primary_key=True),
+    Column("pool", String(64), nullable=False),
+    Column("message_key", String(32), unique=True),
+    Column("assigned_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "pool", "message_key"),
 )
 
 control = Table(

@@ -41,21 +41,21 @@ def test_a_hello_at_once_and_a_voucher_two_days_later(circuit, run_dag):
         ("hello", "shop-2"): "planned",
         ("hello", "shop-3"): "no_consent",
         ("hello", "shop-4"): "expired",
-        ("hello", "shop-5"): "invalid_address",
+        ("hello", "shop-5"): "unreachable",
         ("voucher", "shop-1"): "not_due",
         ("voucher", "shop-2"): "not_due",
         ("voucher", "shop-3"): "no_consent",
         ("voucher", "shop-4"): "expired",
-        ("voucher", "shop-5"): "invalid_address",
+        ("voucher", "shop-5"): "unreachable",
     }
     assert [mail["To"] for mail in circuit.mails()] == ["person1@example.org", "person2@example.org"]
     assert first["results"]["account"] == {
         "hello": {
-            "decided": {"expired": 1, "invalid_address": 1, "no_consent": 1, "planned": 2},
+            "decided": {"expired": 1, "unreachable": 1, "no_consent": 1, "planned": 2},
             "messages": {"accepted": 2},
         },
         "voucher": {
-            "decided": {"expired": 1, "invalid_address": 1, "no_consent": 1},
+            "decided": {"expired": 1, "unreachable": 1, "no_consent": 1},
             "waiting": {"not_due": 2},
         },
     }

@@ -92,7 +92,7 @@ def test_nothing_speaks_against_it(any_ledger):
         ({"expires_at": NOON}, "planned"),
         ({"due_at": NOON}, "planned"),
         ({"is_condition_met": False}, "condition_false"),
-        ({"address": None}, "invalid_address"),
+        ({"address": None}, "unreachable"),
         ({"has_consent": False}, "no_consent"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_candidates_own_reason(any_ledger, different, reason):
         ({"due_at": NOON + HOUR, "is_condition_met": False}, "not_due"),
         ({"expires_at": NOON - HOUR, "is_condition_met": False}, "expired"),
         ({"is_condition_met": False, "address": None}, "condition_false"),
-        ({"address": None, "has_consent": False}, "invalid_address"),
+        ({"address": None, "has_consent": False}, "unreachable"),
     ],
 )
 def test_the_first_reason_counts(ledger, different, reason):
@@ -163,7 +163,7 @@ def test_the_next_step_waits_while_the_one_before_is_open(ledger):
     [
         ({"expires_at": NOON - HOUR}, "expired"),
         ({"has_consent": False}, "no_consent"),
-        ({"address": None}, "invalid_address"),
+        ({"address": None}, "unreachable"),
         ({"goal_at": NOON}, "goal_reached"),
     ],
 )

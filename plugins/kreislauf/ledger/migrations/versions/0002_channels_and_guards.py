@@ -1,0 +1,149 @@
+"""More channels than mail, local send times, approval, overlays, web push, audiences and vouchers."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+REASONS = (
+    *("planned", "branched", "condition_false", "other_branch", "goal_reached", "expired", "quiet_hours"),
+    *("unreachable", "no_consent", "suppressed", "holdout", "not_in_pilot", "not_approved", "not_due"),
+    *("previous_step_open", "frequency_cap", "run_cap", "awaiting_approval", "no_voucher", "quality_gate"),
+    *("stopped", "paused"),
+)
+STATES = ("waiting", "planned", "claimed", "accepted", "rejected", "in_doubt")
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> str:
+    return f"{column} in ({', '.join(repr(word) for word in words)})"
+
+
+def _channel() -> sa.Column:
+    return sa.Column("channel", sa.String(16), server_default="email", nullable=False)
+
+
+def upgrade() -> None:
+    _alter_decision()
+    _alter_batch()
+    _alter_message()
+    _create_push_subscription()
+    _create_overlay()
+    _create_audience_member()
+    _create_voucher()
+
+
+def _alter_decision() -> None:
+    with op.batch_alter_table("decision") as table:
+        table.drop_constraint(op.f("ck_decision_reason_is_known"), type_="check")
+        table.add_column(_channel())
+        table.add_column(
+            sa.Column(
+                "send_at",
+                sa.DateTime(),
+                comment="planned for this moment: the next one that quiet hours allow",
+            )
+        )
+        table.add_column(
+            sa.Column(
+                "inputs_until", sa.DateTime(), comment="all sources it relies on were known up to this moment"
+            )
+        )
+    op.execute("update decision set reason = 'unreachable' where reason = 'invalid_address'")
+    with op.batch_alter_table("decision") as table:
+        table.create_check_constraint(op.f("ck_decision_reason_is_known"), _one_of("reason", REASONS))
+
+
+def _alter_batch() -> None:
+    with op.batch_alter_table("batch") as table:
+        table.drop_constraint(op.f("ck_batch_state_is_known"), type_="check")
+        table.add_column(_channel())
+        table.add_column(
+            sa.Column("send_at", sa.DateTime(), comment="by the circuit's clock: not sent before")
+        )
+        table.add_column(
+            sa.Column("run_id", sa.String(250), comment="the run that planned it, and asks for approval")
+        )
+    op.execute("update batch set send_at = planned_as_of, run_id = ''")
+    with op.batch_alter_table("batch") as table:
+        table.alter_column("send_at", nullable=False)
+        table.alter_column("run_id", nullable=False)
+        table.create_check_constraint(op.f("ck_batch_state_is_known"), _one_of("state", STATES))
+
+
+def _alter_message() -> None:
+    with op.batch_alter_table("message") as table:
+        table.add_column(_channel())
+        table.add_column(sa.Column("priority", sa.Integer(), comment="class of the flow; 0 is the highest"))
+        table.add_column(sa.Column("topic", sa.String(64), server_default="marketing", nullable=False))
+        table.add_column(sa.Column("send_at", sa.DateTime()))
+    op.execute("update message set send_at = planned_as_of, priority = 0")
+    with op.batch_alter_table("message") as table:
+        table.alter_column("send_at", nullable=False)
+        table.alter_column("priority", nullable=False)
+        table.create_index(op.f("ix_message_send_at"), ["send_at"])
+
+
+def _create_push_subscription() -> None:
+    op.create_table(
+        "push_subscription",
+        sa.Column("id", sa.String(64), nullable=False, comment="the address of the channel push"),
+        sa.Column("visitor_id", sa.String(64)),
+        sa.Column("contact_id", sa.String(64), comment="of the message whose link was followed, if any"),
+        sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("p256dh", sa.String(128), nullable=False),
+        sa.Column("auth", sa.String(64), nullable=False),
+        sa.Column("language", sa.String(8), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(), comment="by the person, or the push service said it is gone"),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_push_subscription")),
+    )
+    for column in ("visitor_id", "contact_id", "updated_at"):
+        op.create_index(op.f(f"ix_push_subscription_{column}"), "push_subscription", [column])
+
+
+def _create_overlay() -> None:
+    op.create_table(
+        "overlay",
+        sa.Column("message_key", sa.String(32), nullable=False),
+        sa.Column("visitor_id", sa.String(64), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("expires_at", sa.DateTime()),
+        sa.Column("shown_at", sa.DateTime()),
+        sa.Column("closed_at", sa.DateTime()),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("message_key", name=op.f("pk_overlay")),
+    )
+    for column in ("visitor_id", "updated_at"):
+        op.create_index(op.f(f"ix_overlay_{column}"), "overlay", [column])
+
+
+def _create_audience_member() -> None:
+    op.create_table(
+        "audience_member",
+        sa.Column("audience", sa.String(64), nullable=False),
+        sa.Column("contact_id", sa.String(64), nullable=False),
+        sa.Column("entered_at", sa.DateTime(), nullable=False),
+        sa.Column("left_at", sa.DateTime()),
+        sa.Column("entered_by", sa.String(32), nullable=False, comment="the message's key"),
+        sa.Column("left_by", sa.String(32)),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("audience", "contact_id", "entered_at", name=op.f("pk_audience_member")),
+    )
+    op.create_index(op.f("ix_audience_member_updated_at"), "audience_member", ["updated_at"])
+
+
+def _create_voucher() -> None:
+    op.create_table(
+        "voucher",
+        sa.Column("code", sa.String(64), nullable=False),
+        sa.Column("pool", sa.String(64), nullable=False),
+        sa.Column("message_key", sa.String(32)),
+        sa.Column("assigned_at", sa.DateTime()),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_voucher")),
+        sa.UniqueConstraint("message_key", name=op.f("uq_voucher_message_key")),
+    )
+    op.create_index(op.f("ix_voucher_pool_message_key"), "voucher", ["pool", "message_key"])
