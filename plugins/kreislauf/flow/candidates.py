@@ -1,20 +1,24 @@
 """Who a step asks about: one query over a build, streamed as rows for the ledger.
 
-The warehouse gives the occurrences of the trigger with the person, the goal and the condition; the
-variant of a split test and the merge fields are added here, row by row, so that a run's memory does
-not grow with the number of people.
+The warehouse gives each occurrence of the trigger with all that is known of the person: the variant of a
+test, the delay, whether conditions and goal hold, consent and address on the step's channel. What was
+decided for good before the build is left out. Only the merge fields are put together here, and only of
+those who may be written to now, so that memory does not grow with the number of people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from kreislauf.flow.conditions import Comparison, Condition, Fact, Known, Member, Reaction, Stage
 from kreislauf.flow.decide import Gate, Run
-from kreislauf.flow.model import BUILT_IN_CONDITIONS, Step
+from kreislauf.flow.model import Step
+from kreislauf.ledger.schema import NOT_FINAL
 from kreislauf.ledger.store import chunks
 
 if TYPE_CHECKING:
@@ -25,66 +29,97 @@ ROWS = 5_000
 
 _KEYS = ("contact_id", "occurrence_id", "occurred_at")
 
-_OCCURRENCES = """
+_OCCURRENCES = "triggers.{trigger} where occurred_at > :since and occurred_at <= :as_of"
+
+_QUERY = """
 with occurrences as (
     select *
-    from triggers.{trigger}
-    where occurred_at > :since and occurred_at <= :as_of
-)
-"""
+    from {occurrences}
+),
 
-_GOAL = """,
-goal as (
+decided as (
+    -- The ledger keeps the contact_id of its day. Whose record has joined an older one since goes on
+    -- under the id by which this occurrence is known there.
     select
-        occurrences.contact_id,
-        occurrences.occurrence_id,
-        min(reached.occurred_at) as goal_at
+        contact_keys.contact_id,
+        decisions.occurrence_id,
+        min(decisions.contact_id) as ledger_id,
+        max(case when decisions.step = :step and decisions.reason not in ({open}) then 1 else 0 end)
+            as is_final
+    from staging.ledger_decisions as decisions
+    inner join core.contact_keys as contact_keys on decisions.contact_id = contact_keys.record_id
+    where decisions.flow = :flow
+    group by contact_keys.contact_id, decisions.occurrence_id
+),
+
+drawn as (
+    select
+        occurrences.*,
+        coalesce(decided.ledger_id, occurrences.contact_id) as _contact_id,
+        {variant} as _variant
     from occurrences
-    inner join conditions.{goal} as reached
-        on reached.contact_id = occurrences.contact_id
-        and reached.occurred_at > occurrences.occurred_at
-        and reached.occurred_at <= :as_of
-    group by occurrences.contact_id, occurrences.occurrence_id
+    left join decided
+        on occurrences.contact_id = decided.contact_id
+        and occurrences.occurrence_id = decided.occurrence_id
+    where coalesce(decided.is_final, 0) = 0
 )
-"""
 
-_CONDITION = """
-{is_not}exists (
-    select 1
-    from conditions.{condition} as fact
-    where fact.contact_id = occurrences.contact_id
-        and fact.occurred_at > occurrences.occurred_at
-        and fact.occurred_at <= :as_of
-)
-"""
-
-_SELECT = """
 select
-    occurrences.*,
-    contacts.email as _address,
+    drawn.*,
+    reach.address as _address,
     coalesce(contacts.language, 'en') as _language,
+    coalesce(contacts.timezone, 'UTC') as _timezone,
+    {local_hour} as _local_hour,
     contacts.salutation as _salutation,
     contacts.first_name as _first_name,
     contacts.last_name as _last_name,
-    case when contacts.email_consent = 'granted' then 1 else 0 end as _consent,
-    {goal_at} as _goal_at,
-    case when {condition} then 1 else 0 end as _condition
-from occurrences
-left join core.contacts on contacts.contact_id = occurrences.contact_id
-{join_goal}
-order by occurrences.occurrence_id, occurrences.contact_id
+    {delay} as _delay,
+    {is_since_trigger} as _is_since_trigger,
+    {goal} as _is_goal_reached,
+    {condition} as _is_condition_met,
+    {consent} as _has_consent,
+    {holdout} as _is_held_out,
+    {pilot} as _is_in_pilot
+from drawn
+left join core.contacts as contacts on drawn.contact_id = contacts.contact_id
+left join core.reach as reach on drawn.contact_id = reach.contact_id and reach.channel = :channel
+{join_hour}
+order by drawn.occurrence_id, drawn._contact_id
 """
 
-_JOIN_GOAL = """
-left join goal
-    on goal.contact_id = occurrences.contact_id
-    and goal.occurrence_id = occurrences.occurrence_id
-"""
+_JOIN_HOUR = "left join scores.send_time as send_time on drawn.contact_id = send_time.contact_id"
+
+_FACT = """exists (
+        select 1
+        from conditions.{name} as fact
+        where fact.contact_id = drawn.contact_id
+            and fact.occurred_at > drawn.occurred_at
+            and fact.occurred_at <= :as_of
+    )"""
+
+_MEMBER = "exists (select 1 from segments.{name} as members where members.contact_id = drawn.contact_id)"
+
+_STAGE = """exists (
+        select 1 from lifecycle.stage as stages
+        where stages.contact_id = drawn.contact_id and stages.stage = '{name}'
+    )"""
+
+_CONSENT = """exists (
+        select 1 from core.permissions as permissions
+        where permissions.contact_id = drawn.contact_id
+            and permissions.channel = :channel
+            and permissions.topic = :topic
+    )"""
 
 _ITEMS = """
 select items.*
 from triggers.{trigger}_items as items
-where exists (select 1 from occurrences where occurrences.occurrence_id = items.occurrence_id)
+where exists (
+    select 1
+    from triggers.{trigger} as occurrences
+    where occurrences.occurrence_id = items.occurrence_id
+        and occurrences.occurred_at > :since and occurrences.occurred_at <= :as_of
+)
 order by items.occurrence_id, items.position
 """
 
@@ -97,17 +132,122 @@ where occurred_at > :since and occurred_at <= :as_of
 _FRESHNESS = "select source, min(fresh_until) as fresh_until from core.source_freshness group by source"
 
 
-def candidates(engine: Engine, step: Step, run: Run) -> Iterator[list[dict[str, Any]]]:
+def candidates(
+    engine: Engine, step: Step, run: Run, global_holdout: Fraction
+) -> Iterator[list[dict[str, Any]]]:
     """The step's candidates on `run.build_id` as of `run.as_of`, in lists of at most ROWS."""
-    parameters = _parameters(step, run)
-    items = _Items(stream(engine, _items_sql(step), parameters, run) if step.has_items else iter(()))
-    rows = stream(engine, _candidates_sql(step), parameters, run)
-    return chunks((candidate(step, row, items.of(row["occurrence_id"])) for row in rows), ROWS)
+    parameters = {"since": run.as_of - step.horizon, "as_of": run.as_of}
+    occurrences = _OCCURRENCES.format(trigger=step.trigger)
+    items = _Items(
+        stream(engine, _ITEMS.format(trigger=step.trigger), parameters, run) if step.has_items else iter(())
+    )
+    rows = stream(engine, query(step, occurrences, global_holdout), parameters | bound(step), run)
+    return chunks((candidate(step, run, row, items) for row in rows), ROWS)
+
+
+def query(step: Step, occurrences: str, global_holdout: Fraction) -> str:
+    """The portable query of a step's candidates. `occurrences`: what follows FROM, with contact_id,
+    occurrence_id, occurred_at and merge fields; `bound` gives the parameters besides its own."""
+    condition = "1" if step.condition is None else _truth(step.condition, "condition", step.is_wanted)
+    held_out = [_is_within("holdout", global_holdout), _is_within(f"holdout:{step.flow}", step.holdout)]
+    local = step.local
+    asks_hour = local is not None and local.at is None
+    return _QUERY.format(
+        occurrences=occurrences,
+        open=", ".join(f"'{reason}'" for reason in sorted(NOT_FINAL)),
+        variant=_variant(step),
+        local_hour="send_time.local_hour" if asks_hour else "cast(null as bigint)",
+        join_hour=_JOIN_HOUR if asks_hour else "",
+        delay=_delay(step),
+        is_since_trigger=_by_variant(step, lambda delay: int(delay.is_since_trigger)),
+        goal="0" if step.goal is None else _truth(step.goal, "goal"),
+        condition=condition,
+        consent=_as_number(_CONSENT) if step.needs_consent else "1",
+        holdout=_as_number(" or ".join(held_out)),
+        pilot=_as_number(_is_within(f"pilot:{step.flow}", step.pilot)),
+    )
+
+
+def bound(step: Step) -> dict[str, Any]:
+    """The parameters of `query` that come from the step."""
+    values = {"flow": step.flow, "step": step.name, "channel": step.channel or "", "topic": step.topic}
+    if isinstance(step.condition, Comparison) and not step.condition.is_number:
+        values["condition"] = step.condition.value
+    return values
+
+
+def _truth(condition: Condition, name: str, is_wanted: bool = True) -> str:
+    """1 where the condition is as wanted, else 0. What the ledger has to answer counts as 1 here."""
+    match condition:
+        case Reaction():
+            return "1"
+        case Fact(fact):
+            text = _FACT.format(name=fact)
+        case Member(segment):
+            text = _MEMBER.format(name=segment)
+        case Stage(stage):
+            text = _STAGE.format(name=stage)
+        case Known(column, is_known):
+            text = f"drawn.{column} is {'not ' if is_known else ''}null"
+        case Comparison(column, operator, value):
+            operand = value if condition.is_number else f":{name}"
+            text = f"drawn.{column} {operator.replace('!=', '<>')} {operand}"
+    # A comparison with NULL is not true; so it is not wanted, or as `unless` it is.
+    return _as_number(text) if is_wanted else f"1 - {_as_number(text)}"
+
+
+def _as_number(truth: str) -> str:
+    return f"case when {truth} then 1 else 0 end"
+
+
+def _variant(step: Step) -> str:
+    """The variant by where the digest of flow, step and contact falls: stable, and by the shares."""
+    *before, last = step.shares or {"": Fraction(1)}
+    whens, reached = [], Fraction(0)
+    for name in before:
+        reached += step.shares[name]
+        known_as = "coalesce(decided.ledger_id, occurrences.contact_id)"
+        whens.append(f"when {_is_within(f'{step.flow}:{step.name}', reached, known_as)} then '{name}'")
+    return f"case {' '.join(whens)} else '{last}' end" if whens else f"'{last}'"
+
+
+def _is_within(salt: str, share: Fraction, contact_id: str = "drawn.contact_id") -> str:
+    """Whether the contact is within a share of all; a larger share holds everybody of a smaller one."""
+    if share in (0, 1):
+        return "1 = 1" if share else "1 = 0"
+    return f"left(md5('{salt}:' || {contact_id}), 16) < '{_limit(share)}'"
+
+
+def _limit(share: Fraction) -> str:
+    """The 16 hexadecimal digits below which that share of all digests lies."""
+    return f"{int(share * 16**16):016x}"
+
+
+def _delay(step: Step) -> str:
+    whens = []
+    for each in step.ranges:
+        limits = [f"drawn.{step.delay_by} >= {each.low}"] if each.low else []
+        limits += [f"drawn.{step.delay_by} < {each.high}"] if each.high else []
+        whens.append(f"when {' and '.join(limits)} then {_seconds(each.delay.span)}")
+    otherwise = _by_variant(step, lambda delay: _seconds(delay.span))
+    return f"case {' '.join(whens)} else {otherwise} end" if whens else otherwise
+
+
+def _by_variant(step: Step, value: Any) -> str:
+    if len(step.delays) == 1:
+        return str(value(next(iter(step.delays.values()))))
+    whens = " ".join(f"when '{name}' then {value(delay)}" for name, delay in step.delays.items())
+    return f"case drawn._variant {whens} end"
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
 
 
 def occurrences(engine: Engine, step: Step, run: Run) -> int:
     """How many occurrences of the trigger lie within the horizon."""
-    (row,) = engine.query(_COUNT.format(trigger=step.trigger), _parameters(step, run), build_id=run.build_id)
+    parameters = {"since": run.as_of - step.horizon, "as_of": run.as_of}
+    (row,) = engine.query(_COUNT.format(trigger=step.trigger), parameters, build_id=run.build_id)
     return row["n"]
 
 
@@ -123,27 +263,41 @@ def gate(engine: Engine, step: Step, run: Run) -> Gate:
     return Gate(engine.blocked(), min(_aware(moment) for moment in reach))
 
 
-def candidate(step: Step, row: Mapping[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
-    """A row for the ledger's table `candidate`, without its run. `row` is one of `_SELECT`."""
-    contact_id, occurred_at = row["contact_id"], _aware(row["occurred_at"])
-    variant = step.variant(contact_id)
-    due_at = occurred_at + step.earliest + step.delays[variant]
+def candidate(step: Step, run: Run, row: Mapping[str, Any], items: _Items) -> dict[str, Any]:
+    """A row for the ledger's table `candidate`, without its run. `row` is one of `query`."""
+    occurred_at = _aware(row["occurred_at"])
+    # Until the step before is decided, no step is due sooner than all delays before it allow.
+    due_at = occurred_at + (timedelta() if row["_is_since_trigger"] else step.earliest)
+    due_at += timedelta(seconds=row["_delay"])
+    found = items.of(row["occurrence_id"])
+    may_be_planned = (
+        step.channel is not None
+        and due_at <= run.as_of
+        and row["_address"] is not None
+        and not row["_is_goal_reached"]
+        and row["_has_consent"]
+    )
     return {
         "flow": step.flow,
         "step": step.name,
-        "contact_id": contact_id,
+        "contact_id": row["_contact_id"],
         "occurrence_id": row["occurrence_id"],
         "occurred_at": occurred_at,
         "due_at": due_at,
-        "expires_at": None if step.expires is None else due_at + step.expires,
-        "variant": variant,
-        "goal_at": None if row["_goal_at"] is None else _aware(row["_goal_at"]),
-        "is_condition_met": bool(row["_condition"]),
-        "has_consent": bool(row["_consent"]),
+        "delay": row["_delay"],
+        "is_since_trigger": bool(row["_is_since_trigger"]),
+        "variant": row["_variant"],
+        "is_goal_reached": bool(row["_is_goal_reached"]),
+        "is_condition_met": bool(row["_is_condition_met"]),
+        "has_consent": bool(row["_has_consent"]),
+        "is_held_out": bool(row["_is_held_out"]),
+        "is_in_pilot": bool(row["_is_in_pilot"]),
         "address": row["_address"],
         "language": row["_language"],
-        "item_count": len(items),
-        "merge": merge_fields(step, row, items),
+        "timezone": row["_timezone"],
+        "local_hour": row["_local_hour"],
+        "item_count": len(found),
+        "merge": merge_fields(step, row, found) if may_be_planned else None,
     }
 
 
@@ -181,32 +335,6 @@ class _Items:
             return []
         self._is_used = True
         return self._items
-
-
-def _parameters(step: Step, run: Run) -> dict[str, datetime]:
-    return {"since": run.as_of - step.horizon, "as_of": run.as_of}
-
-
-def _candidates_sql(step: Step) -> str:
-    return (
-        _OCCURRENCES.format(trigger=step.trigger)
-        + (_GOAL.format(goal=step.goal) if step.goal else "")
-        + _SELECT.format(
-            goal_at="goal.goal_at" if step.goal else "cast(null as timestamp)",
-            condition=_condition_sql(step),
-            join_goal=_JOIN_GOAL if step.goal else "",
-        )
-    )
-
-
-def _condition_sql(step: Step) -> str:
-    if step.condition is None or step.condition in BUILT_IN_CONDITIONS:
-        return "1 = 1"  # the built-in ones are asked in the ledger, which knows the events
-    return _CONDITION.format(condition=step.condition, is_not="" if step.is_wanted else "not ")
-
-
-def _items_sql(step: Step) -> str:
-    return (_OCCURRENCES + _ITEMS).format(trigger=step.trigger)
 
 
 def stream(engine: Engine, sql: str, parameters: dict[str, Any], run: Run) -> Iterator[dict[str, Any]]:

@@ -4,30 +4,39 @@ One transaction takes the candidates in, finds a reason for each, writes the dec
 the messages. So a run that is killed leaves nothing behind, and one that is repeated, or that runs
 beside another, finds what is final already and adds nothing.
 
-The reasons in the order in which they are looked for; the first that holds is the reason:
+The reasons in the order in which they are looked for; the first that holds is the reason. Those with
+a star are not final: the candidate is asked again at the next run.
 
-    (final before)      nothing is asked again
-    paused              the kill switch is set for the flow or for everything
-    quality_gate        the warehouse's last build failed its audits
-    goal_reached        the goal was reached since the trigger: the journey ends
-    previous_step_open  the step before is not decided yet
-    (inherited)         the step before ended the journey (expired, suppressed, ...): the same reason
-    not_due             the delay is not over
-    quality_gate        the sources this flow relies on do not reach the moment the step is due
-    expired             due for longer than the step allows
-    condition_false     asked when due, not before; the next step goes on from this one's moment
-    unreachable         no address, or none that can exist
-    no_consent
+    (final before)        nothing is asked again
+    paused*               the kill switch is set for the flow or for everything
+    quality_gate*         the warehouse's last build failed its audits
+    stopped*              too many of the flow's messages bounced, or brought complaints
+    goal_reached          the goal was reached since the trigger: the journey ends
+    previous_step_open*   the step before is not decided yet
+    other_branch          the step stands on the side of a branch that the person did not take
+    (inherited)           the step before ended the journey (expired, holdout, ...): the same reason
+    not_due*              the delay is not over
+    quality_gate*         the sources this flow relies on do not reach the moment the step is due
+    expired               due for longer than the step allows
+    branched              of a branch: the decision's variant is the side
+    condition_false       asked when due, not before; the next step goes on from this one's moment
+    unreachable           no address on this channel, or none that can exist
+    no_consent            to the topic, on this channel
     suppressed
-    frequency_cap       enough messages within the window already; asked again until it expires
-    planned             a message is written
+    not_in_pilot          the flow acts on a share of the people only, and this is none of them
+    holdout               the person is in the flow's control group, or in that of all flows
+    quiet_hours           no hour that the person's night and the step's time of day allow before it expires
+    frequency_cap*        enough messages on this channel already
+    run_cap*              as many messages as a run, or a day, may have
+    no_voucher*           no code is left
+    planned               a message is written
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -40,40 +49,26 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    null,
     or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from kreislauf.flow.model import BUILT_IN_CONDITIONS, Step
-from kreislauf.flow.moments import plus_seconds
+from kreislauf.flow import reasons
+from kreislauf.flow.model import INBOXES, Step
+from kreislauf.flow.policy import Policy
+from kreislauf.flow.windows import send_at
 from kreislauf.ledger.frequency import recent
 from kreislauf.ledger.plan import plan
-from kreislauf.ledger.schema import (
-    NOT_FINAL,
-    Moment,
-    Reason,
-    candidate,
-    decision,
-    event,
-    message,
-)
-from kreislauf.ledger.store import Ledger, paused, refresh_statistics, serialise, utc_now
-from kreislauf.ledger.suppressions import is_suppressed
+from kreislauf.ledger.schema import NOT_FINAL, Moment, Reason, candidate, decision, message, voucher, window
+from kreislauf.ledger.store import Ledger, refresh_statistics, serialise, utc_now
 
 Batches = Iterable[Sequence[Mapping[str, Any]]]
 """Candidate rows, a few thousand at a time."""
 
 KEY = ("flow", "step", "contact_id", "occurrence_id")
-
-_CONTINUES = (Reason.PLANNED, Reason.CONDITION_FALSE)
-"""After these a journey goes on with the next step; after every other final reason it is over."""
-
-_EVENT_OF = dict(zip(BUILT_IN_CONDITIONS, ("click", "open"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -87,14 +82,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the warehouse says of its own trustworthiness.
+    """What the warehouse says of its own trustworthiness, and of what the flow has done.
 
     :param blocked: why the last build was not published, if it was not
     :param fresh_until: the moment up to which all sources the flow relies on are known
+    :param stopped: why the flow may not go on by itself: too many complaints or bounces
     """
 
     blocked: str | None = None
     fresh_until: datetime | None = None
+    stopped: str | None = None
 
 
 class BadCandidates(ValueError):
@@ -107,6 +104,7 @@ def decide(
     run: Run,
     batches: Batches,
     gate: Gate,
+    policy: Policy,
     is_dry: bool = False,
 ) -> dict[str, int]:
     """Decide every candidate of the step; return how many got which reason in this run.
@@ -116,21 +114,24 @@ def decide(
     Raises BadCandidates if a candidate lacks its key or comes twice.
     """
     with ledger.write() as connection:
-        serialise(connection, "decide")  # one at a time over all flows: the frequency cap counts them all
+        serialise(connection, "decide")  # one at a time over all flows: the caps count them all
         _take_in(connection, step, run, batches)
-        if step.previous:
-            _anchor_at_previous(connection, step, run)
-        counts = _count(connection, step, run, gate)
+        _open_windows(connection, step, run, policy)
+        connection.execute(reasons.judge(step, run, gate))
+        _cap_frequency(connection, step, run, policy)
+        _cap_run(connection, step, run, policy)
+        _cap_vouchers(connection, step, run)
+        counts = _count(connection, step, run)
         if not is_dry:
             _write(connection, step, run, gate)
             _close_abandoned(connection, step, run)
-            plan(connection, run.run_id, step.flow, step.name, step.template, run.as_of)
-        connection.execute(delete(candidate).where(_of_run(step, run)))
+            plan(connection, step, run)
+        _forget(connection, step, run)
     return counts
 
 
 def _take_in(connection: Connection, step: Step, run: Run, batches: Batches) -> None:
-    connection.execute(delete(candidate).where(_of_run(step, run)))
+    _forget(connection, step, run)
     for rows in batches:
         if rows:
             try:
@@ -144,54 +145,145 @@ def _take_in(connection: Connection, step: Step, run: Run, batches: Batches) -> 
     refresh_statistics(connection, candidate)
 
 
-def _anchor_at_previous(connection: Connection, step: Step, run: Run) -> None:
-    """A later step's delay runs from the moment the step before was planned (or skipped)."""
-    before = decision.alias()
-    planned_at = case((before.c.reason == Reason.PLANNED, before.c.as_of), else_=before.c.due_at)
-    anchor = (
-        select(planned_at)
-        .where(_is_previous(before, step), before.c.reason.in_(_CONTINUES))
-        .scalar_subquery()
-    )
-    for variant, delay in step.delays.items():
-        due_at = plus_seconds(anchor, delay)
-        expires_at = null() if step.expires is None else plus_seconds(anchor, delay + step.expires)
-        connection.execute(
-            update(candidate)
-            .where(_of_run(step, run), candidate.c.variant == variant, anchor.is_not(None))
-            .values(due_at=due_at, expires_at=expires_at)
+def _forget(connection: Connection, step: Step, run: Run) -> None:
+    for table in (candidate, window):
+        connection.execute(delete(table).where(reasons.is_of_run(table, step, run)))
+
+
+def _open_windows(connection: Connection, step: Step, run: Run, policy: Policy) -> None:
+    """For each time zone (and hour of reading) among the candidates: when a message may go out."""
+    hour = func.coalesce(candidate.c.local_hour, -1)
+    asked = select(candidate.c.timezone, hour).where(reasons.is_of_run(candidate, step, run)).distinct()
+    quiet = policy.channel(step.channel).quiet_hours if step.channel in INBOXES else None
+    rows = [
+        {
+            "run_id": run.run_id,
+            "flow": step.flow,
+            "step": step.name,
+            "timezone": timezone,
+            "local_hour": local_hour,
+            "send_at": send_at(
+                run.as_of, timezone, step.local, None if local_hour < 0 else local_hour, quiet
+            ),
+        }
+        for timezone, local_hour in connection.execute(asked)
+    ]
+    if rows:
+        connection.execute(insert(window), rows)
+
+
+def _cap_frequency(connection: Connection, step: Step, run: Run, policy: Policy) -> None:
+    """A person's youngest occurrence comes first; the others wait."""
+    if step.channel not in INBOXES or step.priority == 0:
+        return
+    for cap in (step.cap,) if step.cap else policy.channel(step.channel).caps:
+        written = recent(cap, run.as_of, step.channel, step.priority, with_planned=True).subquery("written")
+        position = func.row_number().over(
+            partition_by=candidate.c.contact_id,
+            order_by=[candidate.c.occurred_at.desc(), candidate.c.occurrence_id],
         )
+        ranked = (
+            select(
+                candidate.c.contact_id,
+                candidate.c.occurrence_id,
+                (position + func.coalesce(written.c.messages, 0)).label("messages"),
+            )
+            .select_from(candidate.outerjoin(written, written.c.contact_id == candidate.c.contact_id))
+            .where(_is_planned(step, run))
+            .subquery("ranked")
+        )
+        _hold(connection, step, run, ranked, ranked.c.messages > cap.messages, Reason.FREQUENCY_CAP)
 
 
-def _count(connection: Connection, step: Step, run: Run, gate: Gate) -> dict[str, int]:
-    asked = _asked(step, run, gate).subquery()
-    found = connection.execute(select(asked.c.reason, func.count()).group_by(asked.c.reason)).all()
-    everyone = select(func.count()).select_from(candidate).where(_of_run(step, run))
-    counts = {Reason(reason).value: count for reason, count in sorted(found)}
-    before = connection.execute(everyone).scalar_one() - sum(counts.values())
-    return {"decided_before": before, **counts} if before else counts
+def _cap_run(connection: Connection, step: Step, run: Run, policy: Policy) -> None:
+    """The hard caps of a run and of a day, over all flows: who has been due for longest comes first."""
+    if step.channel not in INBOXES:
+        return
+    left = []
+    if policy.most_in_a_run is not None:
+        of_run = select(func.count()).where(decision.c.run_id == run.run_id, _was_planned())
+        left.append(policy.most_in_a_run - connection.execute(of_run).scalar_one())
+    if policy.most_in_a_day is not None:
+        since = run.as_of - timedelta(days=1)
+        of_day = select(func.count()).where(
+            message.c.channel.in_(sorted(INBOXES)),
+            message.c.planned_as_of > since,
+            message.c.planned_as_of <= run.as_of,
+        )
+        left.append(policy.most_in_a_day - connection.execute(of_day).scalar_one())
+    if left:
+        _keep_first(connection, step, run, min(left), Reason.RUN_CAP)
+
+
+def _was_planned() -> ColumnElement[bool]:
+    return and_(decision.c.reason == Reason.PLANNED.value, decision.c.channel.in_(sorted(INBOXES)))
+
+
+def _cap_vouchers(connection: Connection, step: Step, run: Run) -> None:
+    if step.voucher is None:
+        return
+    free = select(func.count()).where(voucher.c.pool == step.voucher, voucher.c.message_key.is_(None))
+    _keep_first(connection, step, run, connection.execute(free).scalar_one(), Reason.NO_VOUCHER)
+
+
+def _keep_first(connection: Connection, step: Step, run: Run, most: int, otherwise: Reason) -> None:
+    order = [candidate.c.due_at, candidate.c.contact_id, candidate.c.occurrence_id]
+    ranked = (
+        select(
+            candidate.c.contact_id,
+            candidate.c.occurrence_id,
+            func.row_number().over(order_by=order).label("place"),
+        )
+        .where(_is_planned(step, run))
+        .subquery("ranked")
+    )
+    _hold(connection, step, run, ranked, ranked.c.place > most, otherwise)
+
+
+def _hold(
+    connection: Connection, step: Step, run: Run, ranked: Any, which: ColumnElement[bool], reason: Reason
+) -> None:
+    """Give those of the planned candidates for whom `which` holds another reason."""
+    connection.execute(
+        update(candidate)
+        .where(
+            _is_planned(step, run),
+            candidate.c.contact_id == ranked.c.contact_id,
+            candidate.c.occurrence_id == ranked.c.occurrence_id,
+            which,
+        )
+        .values(reason=reason.value)
+    )
+
+
+def _is_planned(step: Step, run: Run) -> ColumnElement[bool]:
+    return and_(reasons.is_of_run(candidate, step, run), candidate.c.reason == Reason.PLANNED.value)
+
+
+def _count(connection: Connection, step: Step, run: Run) -> dict[str, int]:
+    name = func.coalesce(candidate.c.reason, "decided_before")
+    counted = select(name, func.count()).where(reasons.is_of_run(candidate, step, run)).group_by(name)
+    return dict(sorted(connection.execute(counted).tuples()))
 
 
 def _write(connection: Connection, step: Step, run: Run, gate: Gate) -> None:
     """Insert the decisions; one that is there changes only if it is open and has another reason."""
-    asked = _asked(step, run, gate).subquery()
+    c = candidate.c
     values = {
-        "flow": asked.c.flow,
-        "step": asked.c.step,
-        "contact_id": asked.c.contact_id,
-        "occurrence_id": asked.c.occurrence_id,
-        "variant": asked.c.variant,
-        "due_at": asked.c.due_at,
-        "reason": asked.c.reason,
-        "is_final": asked.c.reason.not_in(sorted(NOT_FINAL)),
+        **{name: c[name] for name in (*KEY, "variant", "due_at", "reason")},
+        "send_at": case((c.reason == Reason.PLANNED.value, c.send_at)),
+        "channel": literal(step.channel.value if step.channel else ""),
+        "is_final": c.reason.not_in(sorted(NOT_FINAL)),
         "flow_version": literal(step.flow_version),
         "as_of": literal(run.as_of, Moment),
+        "inputs_until": literal(gate.fresh_until, Moment),
         "build_id": literal(run.build_id),
         "run_id": literal(run.run_id),
         "updated_at": literal(utc_now(), Moment),
     }
     dialect = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    statement = dialect.insert(decision).from_select(list(values), select(*values.values()).where(true()))
+    rows = select(*values.values()).where(reasons.is_of_run(candidate, step, run), c.reason.is_not(None))
+    statement = dialect.insert(decision).from_select(list(values), rows)
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -216,7 +308,9 @@ def _close_abandoned(connection: Connection, step: Step, run: Run) -> None:
     """
     if step.expires is None:
         return
-    still_asked = select(candidate.c.contact_id).where(_of_run(step, run), _is_same(candidate, decision))
+    still_asked = select(candidate.c.contact_id).where(
+        reasons.is_of_run(candidate, step, run), *(candidate.c[name] == decision.c[name] for name in KEY)
+    )
     connection.execute(
         update(decision)
         .where(
@@ -234,101 +328,4 @@ def _close_abandoned(connection: Connection, step: Step, run: Run) -> None:
             run_id=run.run_id,
             updated_at=utc_now(),
         )
-    )
-
-
-def _asked(step: Step, run: Run, gate: Gate) -> Any:
-    """The candidates without a final decision, each with its reason."""
-    is_closed = select(decision.c.id).where(_is_same(decision, candidate), decision.c.is_final)
-    before = decision.alias("before")
-    source = candidate.outerjoin(before, _is_previous(before, step)) if step.previous else candidate
-    reason = case(*_reasons(step, run, gate, before), else_=Reason.PLANNED.value)
-    columns = (*KEY, "variant", "due_at", "occurred_at")
-    judged = (
-        select(*(candidate.c[name] for name in columns), reason.label("reason"))
-        .select_from(source)
-        .where(_of_run(step, run), ~is_closed.exists())
-        .subquery("judged")
-    )
-    return _capped(step, run, judged)
-
-
-def _reasons(step: Step, run: Run, gate: Gate, before: Any) -> list[tuple[ColumnElement[bool], Any]]:
-    c = candidate.c
-    as_of = literal(run.as_of, Moment)
-    reasons: list[tuple[ColumnElement[bool], Any]] = [(paused(step.flow), Reason.PAUSED.value)]
-    if gate.blocked:
-        reasons.append((true(), Reason.QUALITY_GATE.value))
-    reasons.append((c.goal_at.is_not(None), Reason.GOAL_REACHED.value))
-    if step.previous:
-        is_open = or_(before.c.id.is_(None), before.c.is_final == false())
-        reasons.append((is_open, Reason.PREVIOUS_STEP_OPEN.value))
-        reasons.append((before.c.reason.not_in(_CONTINUES), before.c.reason))
-    reasons.append((c.due_at > as_of, Reason.NOT_DUE.value))
-    if gate.fresh_until is not None:
-        reasons.append((c.due_at > literal(gate.fresh_until, Moment), Reason.QUALITY_GATE.value))
-    reasons += [
-        (c.expires_at < as_of, Reason.EXPIRED.value),
-        (_condition_met(step, run) == false(), Reason.CONDITION_FALSE.value),
-        (c.address.is_(None), Reason.UNREACHABLE.value),
-        (c.has_consent == false(), Reason.NO_CONSENT.value),
-        (is_suppressed(c.address, c.contact_id), Reason.SUPPRESSED.value),
-    ]
-    return reasons
-
-
-def _condition_met(step: Step, run: Run) -> ColumnElement[bool]:
-    if step.condition not in _EVENT_OF:
-        return candidate.c.is_condition_met
-    reacted = (
-        select(event.c.event_id)
-        .join(message, message.c.message_key == event.c.message_key)
-        .where(
-            message.c.flow == step.flow,
-            message.c.step == step.previous,
-            message.c.contact_id == candidate.c.contact_id,
-            message.c.occurrence_id == candidate.c.occurrence_id,
-            event.c.type == _EVENT_OF[step.condition],
-            event.c.is_machine_open == false(),
-            event.c.occurred_at <= run.as_of,
-        )
-        .exists()
-    )
-    return reacted if step.is_wanted else ~reacted
-
-
-def _capped(step: Step, run: Run, judged: Any) -> Any:
-    """The judged candidates after the frequency cap: a person's youngest occurrence comes first."""
-    columns = [judged.c[name] for name in (*KEY, "variant", "due_at")]
-    if step.cap is None:
-        return select(*columns, judged.c.reason)
-    position = func.row_number().over(
-        partition_by=[judged.c.contact_id, judged.c.reason],
-        order_by=[judged.c.occurred_at.desc(), judged.c.occurrence_id],
-    )
-    written = recent(step.cap, run.as_of, with_planned=True).subquery("written")
-    is_too_many = position + func.coalesce(written.c.messages, 0) > step.cap.messages
-    reason = case(
-        (and_(judged.c.reason == Reason.PLANNED.value, is_too_many), Reason.FREQUENCY_CAP.value),
-        else_=judged.c.reason,
-    )
-    source = judged.outerjoin(written, written.c.contact_id == judged.c.contact_id)
-    return select(*columns, reason.label("reason")).select_from(source)
-
-
-def _of_run(step: Step, run: Run) -> ColumnElement[bool]:
-    c = candidate.c
-    return and_(c.run_id == run.run_id, c.flow == step.flow, c.step == step.name)
-
-
-def _is_same(left: Any, right: Any) -> ColumnElement[bool]:
-    return and_(*(left.c[name] == right.c[name] for name in KEY))
-
-
-def _is_previous(before: Any, step: Step) -> ColumnElement[bool]:
-    return and_(
-        before.c.flow == step.flow,
-        before.c.step == step.previous,
-        before.c.contact_id == candidate.c.contact_id,
-        before.c.occurrence_id == candidate.c.occurrence_id,
     )

@@ -17,9 +17,11 @@ class _PlusSeconds(GenericFunction[Any]):
     inherit_cache = True
 
 
-def plus_seconds(moment: ColumnElement[Any], delay: timedelta) -> ColumnElement[Any]:
+def plus_seconds(moment: ColumnElement[Any], delay: timedelta | ColumnElement[int]) -> ColumnElement[Any]:
     """SQL: `moment` and whole seconds of `delay`. On SQLite exact to the millisecond."""
-    return _PlusSeconds(moment, literal(int(delay.total_seconds()), Integer))
+    if isinstance(delay, timedelta):
+        delay = literal(int(delay.total_seconds()), Integer)
+    return _PlusSeconds(moment, delay)
 
 
 @compiles(_PlusSeconds, "sqlite")

@@ -1,13 +1,18 @@
-"""Delays and limits are written in words, so that a flow reads as a sentence. Parsed strictly."""
+"""Delays, limits and shares are written in words, so that a flow reads as a sentence. Parsed strictly."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import time, timedelta
+from fractions import Fraction
+from typing import Any
 
 from kreislauf.ledger.frequency import FrequencyCap
 
 AT_ONCE = "at once"
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""By the number that `date.weekday()` gives."""
 
 _UNITS = {
     "minute": timedelta(minutes=1),
@@ -15,18 +20,43 @@ _UNITS = {
     "day": timedelta(days=1),
     "week": timedelta(weeks=1),
 }
-_DELAY = re.compile(r"([1-9]\d*) (minute|hour|day|week)s?")
+_SPAN = re.compile(r"([1-9]\d*) (minute|hour|day|week)s?")
 _CAP = re.compile(r"([1-9]\d*) per (.+)")
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) %")
+_SINCE_TRIGGER = " since trigger"
+_LOCAL = re.compile(rf"(?:on (weekdays|{'|'.join(WEEKDAYS)}) )?at (\d\d:\d\d|their hour)")
 
 
-def parse_delay(words: str) -> timedelta:
+@dataclass(frozen=True)
+class LocalTime:
+    """A time of day by the person's own clock.
+
+    :param weekdays: numbers of the days allowed, Monday is 0; empty: any day
+    :param at: None: the hour at which this person reads (scores.send_time)
+    """
+
+    weekdays: tuple[int, ...] = ()
+    at: time | None = None
+
+
+@dataclass(frozen=True)
+class Delay:
+    """How long a step waits: for a span since the step before (or since the trigger), and then, if
+    `local` is given, for the next such moment of the person's own clock."""
+
+    span: timedelta = timedelta()
+    is_since_trigger: bool = False
+    local: LocalTime | None = None
+
+
+def parse_span(words: Any) -> timedelta:
     """Reads "at once", "90 minutes", "1 hour", "2 days", "1 week".
 
     Raises ValueError for anything else, with the words and what is allowed.
     """
     if words == AT_ONCE:
         return timedelta()
-    match = _DELAY.fullmatch(words) if isinstance(words, str) else None
+    match = _SPAN.fullmatch(words) if isinstance(words, str) else None
     if match is None:
         raise ValueError(
             f"{words!r} is not a delay; write {AT_ONCE!r}, or a whole number and "
@@ -35,9 +65,61 @@ def parse_delay(words: str) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def parse_cap(words: str) -> FrequencyCap:
+def parse_delay(words: Any) -> Delay:
+    """Reads a span, "3 days since trigger", "1 day, at 09:00", "at once, on tuesday at 10:00",
+    "2 days, on weekdays at 08:30", "1 day, at their hour".
+
+    Raises ValueError for anything else, with the words and what is allowed.
+    """
+    if not isinstance(words, str):
+        return Delay(parse_span(words))
+    span, comma, local = words.partition(", ")
+    is_since_trigger = span.endswith(_SINCE_TRIGGER)
+    return Delay(
+        parse_span(span.removesuffix(_SINCE_TRIGGER)),
+        is_since_trigger,
+        _local_time(local) if comma else None,
+    )
+
+
+def parse_cap(words: Any) -> FrequencyCap:
     """Reads "1 per 16 hours", "3 per 1 week". Raises ValueError for anything else."""
     match = _CAP.fullmatch(words) if isinstance(words, str) else None
     if match is None:
         raise ValueError(f"{words!r} is not a frequency cap; write it like '1 per 16 hours'")
-    return FrequencyCap(int(match[1]), parse_delay(match[2]))
+    return FrequencyCap(int(match[1]), parse_span(match[2]))
+
+
+def parse_share(words: Any) -> Fraction:
+    """Reads "5 %", "0.3 %", "100 %"; gives a number from 0 to 1. Raises ValueError for anything else."""
+    match = _SHARE.fullmatch(words) if isinstance(words, str) else None
+    share = Fraction(match[1]) / 100 if match else None
+    if share is None or share > 1:
+        raise ValueError(f"{words!r} is not a share; write it like '5 %', at most '100 %'")
+    return share
+
+
+def span_in_words(span: timedelta) -> str:
+    """The words that parse_span reads."""
+    for unit in ("week", "day", "hour", "minute"):
+        count, rest = divmod(span, _UNITS[unit])
+        if count and not rest:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return AT_ONCE
+
+
+def _local_time(words: str) -> LocalTime:
+    match = _LOCAL.fullmatch(words)
+    if match is None:
+        raise ValueError(
+            f"{words!r} is not a time of day; write 'at 09:00', 'on tuesday at 10:00', "
+            "'on weekdays at 09:00' or 'at their hour'"
+        )
+    days, at = match[1], match[2]
+    weekdays = () if days is None else tuple(range(5)) if days == "weekdays" else (WEEKDAYS.index(days),)
+    if at == "their hour":
+        return LocalTime(weekdays)
+    try:
+        return LocalTime(weekdays, time.fromisoformat(at))
+    except ValueError:
+        raise ValueError(f"{at!r} is not a time of day; the last is 23:59") from None

@@ -12,8 +12,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from kreislauf.ledger.schema import ConsentState, consent
+from kreislauf.ledger.schema import Channel, ConsentState, consent
 from kreislauf.ledger.store import Ledger, insert_or_skip, utc_now
+from kreislauf.ledger.suppressions import EVERY_CHANNEL
+
+MARKETING, SERVICE = "marketing", "service"
+"""The topic that stands for all marketing, and that of messages about a contract, which need no consent."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Statement:
     occurred_at: datetime
     contact_id: str | None = None
     topic: str = "marketing"
+    channel: str = Channel.EMAIL.value
     legal_basis: str | None = None
     text_version: str | None = None
 
@@ -56,18 +61,29 @@ def record_within(connection: Connection, statements: Iterable[Statement]) -> in
 
 
 def is_revoked_since(
-    address: ColumnElement[str], contact_id: ColumnElement[str], since: ColumnElement[datetime]
+    address: ColumnElement[str],
+    contact_id: ColumnElement[str],
+    topic: ColumnElement[str],
+    channel: str,
+    since: ColumnElement[datetime],
 ) -> ColumnElement[bool]:
-    """SQL: whether consent was revoked after `since` (by our clock) and not granted again later."""
+    """SQL: whether consent was revoked after `since` (by our clock) and not granted again later.
+
+    Who objects to marketing objects to every topic of it; messages about a contract go on.
+    """
     later = consent.alias("later")
     granted_again = select(later.c.id).where(
         later.c.address == consent.c.address,
+        later.c.channel == consent.c.channel,
         later.c.topic == consent.c.topic,
         later.c.state == ConsentState.GRANTED.value,
         later.c.occurred_at > consent.c.occurred_at,
     )
     revoked = select(consent.c.id).where(
         or_(consent.c.address == address, consent.c.contact_id == contact_id),
+        consent.c.channel.in_([channel, EVERY_CHANNEL]),
+        or_(consent.c.topic == topic, consent.c.topic == MARKETING),
+        topic != SERVICE,
         consent.c.state == ConsentState.REVOKED.value,
         consent.c.recorded_at >= since,
         ~granted_again.exists(),

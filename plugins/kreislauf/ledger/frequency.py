@@ -1,7 +1,9 @@
 """The frequency cap: at most so many messages to a person within a stretch of time.
 
-It counts messages of all flows, by the moment they were planned for (`planned_as_of`), so it
-gives the same answer when a night is replayed.
+It counts the messages of all flows on a channel by the moment they go out (`send_at`), so it gives the
+same answer when a night is replayed. A message counts against those of its own class of priority and of
+the classes below: a newsletter never keeps a cart reminder back. The first class, of messages about a
+contract, is neither capped nor counted.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from kreislauf.ledger.schema import BatchState, batch, message
 SENT = (BatchState.CLAIMED.value, BatchState.ACCEPTED.value, BatchState.IN_DOUBT.value)
 """A message in a batch of these states has reached the person, or may have."""
 
+UNSENT = (BatchState.WAITING.value, BatchState.PLANNED.value)
+
 
 @dataclass(frozen=True)
 class FrequencyCap:
@@ -30,21 +34,24 @@ class FrequencyCap:
             raise ValueError("a frequency cap needs at least one message and a window longer than nothing")
 
 
-def recent(cap: FrequencyCap, as_of: datetime, *, with_planned: bool) -> Select[Any]:
-    """SQL: `contact_id`, `messages` of the window that ends at `as_of`, for people with at least one.
+def recent(
+    cap: FrequencyCap, as_of: datetime, channel: str, priority: int, *, with_planned: bool
+) -> Select[Any]:
+    """SQL: `contact_id`, `messages` since a window before `as_of`, for people with at least one.
 
-    `with_planned` counts what is planned and not yet sent too: for deciding. The claim counts only
-    what was sent, or two planned messages would stop each other.
+    `with_planned` counts what is planned and not yet sent too, also for later: for deciding. The claim
+    counts only what was sent, or two planned messages would stop each other.
     """
-    states = (*SENT, BatchState.PLANNED.value) if with_planned else SENT
+    states = (*SENT, *UNSENT) if with_planned else SENT
     return (
         select(message.c.contact_id, func.count().label("messages"))
         .join(batch, batch.c.id == message.c.batch_id)
         .where(
             message.c.outcome.is_(None),
+            message.c.channel == channel,
+            message.c.priority.between(1, priority),
             batch.c.state.in_(states),
-            message.c.planned_as_of > as_of - cap.window,
-            message.c.planned_as_of <= as_of,
+            message.c.send_at > as_of - cap.window,
         )
         .group_by(message.c.contact_id)
     )

@@ -7,25 +7,30 @@ row and writes one batch row, whatever happens to its 1,000 messages.
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Connection,
     Integer,
     Select,
     String,
-    and_,
+    case,
     cast,
     func,
     literal,
     select,
     true,
     type_coerce,
+    update,
 )
 
-from kreislauf.ledger.schema import BatchState, Moment, Reason, batch, candidate, decision, message
-from kreislauf.ledger.store import insert_or_skip, refresh_statistics, serialise, utc_now
+from kreislauf.ledger.schema import BatchState, Moment, Reason, batch, candidate, decision, message, voucher
+from kreislauf.ledger.store import insert_or_skip, refresh_statistics, utc_now
+
+if TYPE_CHECKING:
+    from kreislauf.flow.decide import Run
+    from kreislauf.flow.model import Step
 
 BATCH_SIZE = 1000
 """The most messages in one batch: SendGrid's limit of personalizations in a request."""
@@ -34,111 +39,112 @@ _FIRST_NUMBER = 10_000_000
 """Batches are numbered from here, so that a number always has eight digits."""
 
 
-def plan(
-    connection: Connection,
-    run_id: str,
-    flow: str,
-    step: str,
-    template: str,
-    as_of: datetime,
-    batch_size: int = BATCH_SIZE,
-) -> int:
-    """Insert a message for each candidate of this run that was decided `planned`; return how many.
+def plan(connection: Connection, step: Step, run: Run, batch_size: int = BATCH_SIZE) -> int:
+    """Insert a message for each candidate of this run whose reason is `planned`; return how many.
 
     Call it within the transaction that writes the decisions. A candidate that has a message
     (flow, step, contact, occurrence) already is left alone, so planning twice, or two runs at
-    once, adds nothing. Within a batch all messages share flow, step, variant, language and
-    number of items, and therefore the rendered template.
+    once, adds nothing. Within a batch all messages share flow, step, variant, language, number
+    of items and the moment to go out, and therefore the rendered template. More messages than
+    `step.approve_above` wait for a person.
 
     Message keys are random, 32 hexadecimal characters: they say nothing about the person and
     cannot be guessed. Batch ids are random with a running number.
     """
-    serialise(connection, f"plan {flow}/{step}")
     refresh_statistics(connection, candidate, decision, message)
-    numbered = _numbered(run_id, flow, step, batch_size)
+    numbered = _numbered(step, run, batch_size)
     nonce = secrets.token_hex(12)
     batch_id = literal(nonce, String) + cast(numbered.c.number, String)
-    now = literal(utc_now(), Moment)
-    moment = literal(as_of, Moment)
-    columns = ["variant", "language", "item_count"]
+    of_step = {
+        "flow": literal(step.flow),
+        "step": literal(step.name),
+        "channel": literal(step.channel.value if step.channel else ""),
+        "planned_as_of": literal(run.as_of, Moment),
+        "updated_at": literal(utc_now(), Moment),
+    }
 
-    batches = select(
-        batch_id,
-        *(func.max(numbered.c[name]) for name in columns),
-        literal(flow),
-        literal(step),
-        literal(template),
-        func.count(),
-        literal(BatchState.PLANNED.value),
-        literal(run_id),
-        moment,
-        moment,
-        now,
-    ).group_by(numbered.c.number)
-    _insert(
-        connection,
-        batch,
-        [
-            *("id", *columns, "flow", "step", "template", "size", "state", "run_id"),
-            *("send_at", "planned_as_of", "updated_at"),
-        ],
-        batches,
-    )
+    copied = ("variant", "language", "item_count", "send_at")
+    template = case(*((numbered.c.variant == name, path) for name, path in step.templates.items()))
+    of_batch = {
+        "id": batch_id,
+        **{name: func.max(numbered.c[name]) for name in copied},
+        "template": func.max(template),
+        "size": func.count(),
+        "state": literal(_state(connection, step, numbered)),
+        "run_id": literal(run.run_id),
+        **of_step,
+    }
+    _insert(connection, batch, of_batch, select(*of_batch.values()).group_by(numbered.c.number))
 
-    copied = ["contact_id", "occurrence_id", "address", "merge", "expires_at"]
-    messages = select(
-        _random_key(connection),
-        batch_id,
-        *(numbered.c[name] for name in copied),
-        literal(flow),
-        literal(step),
-        literal(0),
-        moment,
-        moment,
-        now,
-        now,
-    )
-    return _insert(
-        connection,
-        message,
-        [
-            *("message_key", "batch_id", *copied, "flow", "step", "priority"),
-            *("send_at", "planned_as_of", "planned_at", "updated_at"),
-        ],
-        messages,
-    )
+    copied = ("contact_id", "occurrence_id", "address", "merge", "expires_at", "send_at")
+    of_message = {
+        "message_key": _random_key(connection),
+        "batch_id": batch_id,
+        **{name: numbered.c[name] for name in copied},
+        "priority": literal(step.priority),
+        "topic": literal(step.topic),
+        "planned_at": of_step["updated_at"],
+        **of_step,
+    }
+    planned = _insert(connection, message, of_message, select(*of_message.values()))
+    if step.voucher:
+        _give_vouchers(connection, step)
+    return planned
 
 
-def _numbered(run_id: str, flow: str, step: str, batch_size: int) -> Any:
+def _numbered(step: Step, run: Run, batch_size: int) -> Any:
     """The planned candidates that have no message yet, each with the number of its batch."""
     same = ("flow", "step", "contact_id", "occurrence_id")
-    decided = and_(
-        *(decision.c[name] == candidate.c[name] for name in same),
-        decision.c.reason == Reason.PLANNED.value,
-        decision.c.run_id == run_id,
-    )
     has_message = select(message.c.message_key).where(
         *(message.c[name] == candidate.c[name] for name in same)
     )
-    group = [candidate.c.variant, candidate.c.language, candidate.c.item_count]
+    group = [candidate.c[name] for name in ("variant", "language", "item_count", "send_at")]
     position = func.row_number().over(
         partition_by=group, order_by=[candidate.c.contact_id, candidate.c.occurrence_id]
     )
     rows = (
         select(candidate, (type_coerce(position - 1, Integer) // batch_size).label("chunk"))
-        .join(decision, decided)
         .where(
-            candidate.c.run_id == run_id,
-            candidate.c.flow == flow,
-            candidate.c.step == step,
+            candidate.c.run_id == run.run_id,
+            candidate.c.flow == step.flow,
+            candidate.c.step == step.name,
+            candidate.c.reason == Reason.PLANNED.value,
             ~has_message.exists(),
         )
         .subquery()
     )
-    number = func.dense_rank().over(
-        order_by=[rows.c.variant, rows.c.language, rows.c.item_count, rows.c.chunk]
-    )
+    order = [rows.c[name] for name in ("variant", "language", "item_count", "send_at", "chunk")]
+    number = func.dense_rank().over(order_by=order)
     return select(rows, (number + cast(_FIRST_NUMBER, Integer)).label("number")).subquery()
+
+
+def _state(connection: Connection, step: Step, numbered: Any) -> str:
+    if step.approve_above is None:
+        return BatchState.PLANNED.value
+    messages = connection.execute(select(func.count()).select_from(numbered)).scalar_one()
+    is_many = messages > step.approve_above
+    return BatchState.WAITING.value if is_many else BatchState.PLANNED.value
+
+
+def _give_vouchers(connection: Connection, step: Step) -> None:
+    """A free code of the pool for each message of the step that has none yet."""
+    has_code = select(voucher.c.code).where(voucher.c.message_key == message.c.message_key)
+    needy = (
+        select(message.c.message_key, func.row_number().over(order_by=message.c.message_key).label("place"))
+        .where(message.c.flow == step.flow, message.c.step == step.name, ~has_code.exists())
+        .subquery("needy")
+    )
+    free = (
+        select(voucher.c.code, func.row_number().over(order_by=voucher.c.code).label("place"))
+        .where(voucher.c.pool == step.voucher, voucher.c.message_key.is_(None))
+        .subquery("free")
+    )
+    pairs = select(free.c.code, needy.c.message_key).join(needy, needy.c.place == free.c.place).subquery()
+    connection.execute(
+        update(voucher)
+        .where(voucher.c.code == pairs.c.code)
+        .values(message_key=pairs.c.message_key, assigned_at=utc_now())
+    )
 
 
 def _random_key(connection: Connection) -> Any:
@@ -147,7 +153,7 @@ def _random_key(connection: Connection) -> Any:
     return func.lower(func.hex(func.randomblob(16)))
 
 
-def _insert(connection: Connection, table: Any, columns: list[str], rows: Select[Any]) -> int:
+def _insert(connection: Connection, table: Any, columns: Mapping[str, Any], rows: Select[Any]) -> int:
     # SQLite reads ON CONFLICT as a join condition unless the SELECT has a WHERE.
-    statement = insert_or_skip(connection, table).from_select(columns, rows.where(true()))
+    statement = insert_or_skip(connection, table).from_select(list(columns), rows.where(true()))
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount

@@ -64,12 +64,12 @@ class Reason(StrEnum):
     HOLDOUT = "holdout"
     NOT_IN_PILOT = "not_in_pilot"
     NOT_APPROVED = "not_approved"
+    """Only of a message: a person said no to what was planned."""
 
     NOT_DUE = "not_due"
     PREVIOUS_STEP_OPEN = "previous_step_open"
     FREQUENCY_CAP = "frequency_cap"
     RUN_CAP = "run_cap"
-    AWAITING_APPROVAL = "awaiting_approval"
     NO_VOUCHER = "no_voucher"
     QUALITY_GATE = "quality_gate"
     STOPPED = "stopped"
@@ -82,7 +82,6 @@ NOT_FINAL = frozenset(
         Reason.PREVIOUS_STEP_OPEN,
         Reason.FREQUENCY_CAP,
         Reason.RUN_CAP,
-        Reason.AWAITING_APPROVAL,
         Reason.NO_VOUCHER,
         Reason.QUALITY_GATE,
         Reason.STOPPED,
@@ -101,6 +100,14 @@ class Channel(StrEnum):
     CRM = "crm"
     WEBHOOK = "webhook"
     AUDIENCE = "audience"
+
+
+REPEATABLE = frozenset({Channel.ONSITE, Channel.CRM, Channel.WEBHOOK, Channel.AUDIENCE})
+"""May be offered again when nobody knows what became of them: the receiver, or our own table, tells a
+message it has by the message's key."""
+
+ONE_BY_ONE = frozenset({Channel.SMS, Channel.PUSH})
+"""Each message is a request of its own: an event proves that message accepted, not its batch."""
 
 
 class BatchState(StrEnum):
@@ -200,7 +207,7 @@ suppression = Table(
 candidate = Table(
     "candidate",
     metadata,
-    # What one run asks about; deleted when the run has decided.
+    # What one run asks about, and the answer; deleted when the run has decided.
     Column("run_id", String(250), primary_key=True),
     Column("flow", String(64), primary_key=True),
     Column("step", String(64), primary_key=True),
@@ -208,15 +215,35 @@ candidate = Table(
     Column("occurrence_id", String(128), primary_key=True),
     Column("occurred_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=False),
-    Column("expires_at", Moment),
+    Column("delay", Integer, nullable=False, comment="seconds"),
+    Column("is_since_trigger", Boolean, nullable=False),
     Column("variant", String(32), nullable=False, server_default=""),
-    Column("goal_at", Moment, comment="first time the goal was reached after the occurrence"),
+    Column("is_goal_reached", Boolean, nullable=False),
     Column("is_condition_met", Boolean, nullable=False),
     Column("has_consent", Boolean, nullable=False),
-    Column("address", String(320), comment="lower case; null: none, or not valid"),
+    Column("is_held_out", Boolean, nullable=False),
+    Column("is_in_pilot", Boolean, nullable=False),
+    Column("address", String(320), comment="as the channel knows the person; null: not at all"),
     Column("language", String(8), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("local_hour", Integer, comment="when the person reads, if the step asks"),
     Column("item_count", Integer, nullable=False, server_default="0"),
-    Column("merge", JSON, nullable=False),
+    Column("merge", JSON, comment="null: cannot be planned by this run"),
+    Column("expires_at", Moment),
+    Column("send_at", Moment),
+    Column("reason", String(32), comment="null: decided for good before"),
+)
+
+window = Table(
+    "window",
+    metadata,
+    # When a run's messages may go out, by the clock of the recipient; deleted with its candidates.
+    Column("run_id", String(250), primary_key=True),
+    Column("flow", String(64), primary_key=True),
+    Column("step", String(64), primary_key=True),
+    Column("timezone", String(64), primary_key=True),
+    Column("local_hour", Integer, primary_key=True, comment="-1: not known"),
+    Column("send_at", Moment, nullable=False),
 )
 
 decision = Table(

@@ -17,16 +17,25 @@ from sqlalchemy import func, insert, select
 
 from kreislauf.connections import Connection
 from kreislauf.flow.decide import BadCandidates, Gate, Run, decide
-from kreislauf.flow.model import Step
-from kreislauf.flow.words import parse_cap
+from kreislauf.flow.conditions import Reaction
+from kreislauf.flow.model import Previous, Step
+from kreislauf.flow.policy import Policy
+from kreislauf.flow.words import Delay, parse_cap
 from kreislauf.ledger.schema import batch, candidate, decision, event, message, metadata
 from kreislauf.ledger.store import EVERYTHING, Ledger
 from kreislauf.ledger.suppressions import suppress
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-FIRST = Step("flow_cart", "v1", "first", "cart/first", "left", expires=2 * DAY)
-SECOND = replace(FIRST, name="second", template="cart/second", delays={"": DAY}, previous="first")
+FIRST = Step("flow_cart", "v1", "first", "left", templates={"": "cart/first"}, expires=2 * DAY, priority=2)
+SECOND = replace(
+    FIRST,
+    name="second",
+    templates={"": "cart/second"},
+    delays={"": Delay(DAY)},
+    previous=(Previous("first"),),
+)
+NO_LIMITS = Policy(("transactional", "cart", "flow"))
 RUN = Run("run-1", "build-1", NOON)
 
 
@@ -39,13 +48,18 @@ def person(number: int = 1, step: Step = FIRST, **different: Any) -> dict[str, A
         "occurrence_id": f"cart-{number}",
         "occurred_at": NOON - HOUR,
         "due_at": NOON - HOUR,
-        "expires_at": NOON + DAY,
+        "delay": int(step.delays[""].span.total_seconds()),
+        "is_since_trigger": False,
         "variant": "",
-        "goal_at": None,
+        "is_goal_reached": False,
         "is_condition_met": True,
         "has_consent": True,
+        "is_held_out": False,
+        "is_in_pilot": True,
         "address": f"person{number}@example.org",
         "language": "de",
+        "timezone": "Europe/Berlin",
+        "local_hour": None,
         "item_count": 0,
         "merge": {"first_name": "Ada"},
     }
@@ -58,9 +72,10 @@ def ask(
     step: Step = FIRST,
     run: Run = RUN,
     gate: Gate | None = None,
+    policy: Policy = NO_LIMITS,
     **more,
 ):
-    return decide(ledger, step, run, [list(people)], gate or Gate(), **more)
+    return decide(ledger, step, run, [list(people)], gate or Gate(), policy, **more)
 
 
 def reasons(ledger: Ledger) -> dict[tuple[str, str], str]:
@@ -86,10 +101,10 @@ def test_nothing_speaks_against_it(any_ledger):
 @pytest.mark.parametrize(
     ("different", "reason"),
     [
-        ({"goal_at": NOON - timedelta(minutes=5)}, "goal_reached"),
+        ({"is_goal_reached": True}, "goal_reached"),
         ({"due_at": NOON + timedelta(seconds=1)}, "not_due"),
-        ({"expires_at": NOON - timedelta(seconds=1)}, "expired"),
-        ({"expires_at": NOON}, "planned"),
+        ({"due_at": NOON - 2 * DAY - timedelta(seconds=1)}, "expired"),
+        ({"due_at": NOON - 2 * DAY}, "planned"),
         ({"due_at": NOON}, "planned"),
         ({"is_condition_met": False}, "condition_false"),
         ({"address": None}, "unreachable"),
@@ -104,9 +119,9 @@ def test_a_candidates_own_reason(any_ledger, different, reason):
 @pytest.mark.parametrize(
     ("different", "reason"),
     [
-        ({"goal_at": NOON, "due_at": NOON + HOUR}, "goal_reached"),
+        ({"is_goal_reached": True, "due_at": NOON + HOUR}, "goal_reached"),
         ({"due_at": NOON + HOUR, "is_condition_met": False}, "not_due"),
-        ({"expires_at": NOON - HOUR, "is_condition_met": False}, "expired"),
+        ({"due_at": NOON - 3 * DAY, "is_condition_met": False}, "expired"),
         ({"is_condition_met": False, "address": None}, "condition_false"),
         ({"address": None, "has_consent": False}, "unreachable"),
     ],
@@ -117,7 +132,7 @@ def test_the_first_reason_counts(ledger, different, reason):
 
 def test_the_kill_switch_comes_before_everything(ledger):
     ledger.pause("flow_cart", by="test")
-    assert ask(ledger, person(goal_at=NOON)) == {"paused": 1}
+    assert ask(ledger, person(is_goal_reached=True)) == {"paused": 1}
     ledger.resume("flow_cart", by="test")
     ledger.pause(EVERYTHING, by="test")
     assert ask(ledger, person(2)) == {"paused": 1}
@@ -145,7 +160,7 @@ def test_the_suppressed_are_not_written_to(any_ledger):
 
 def test_the_next_step_counts_from_the_moment_the_one_before_was_planned(any_ledger):
     ask(any_ledger, person())
-    second = person(step=SECOND, due_at=NOON - 9 * DAY, expires_at=NOON - 8 * DAY)
+    second = person(step=SECOND, due_at=NOON - 9 * DAY)
 
     early = Run("run-2", "build-2", NOON + DAY - timedelta(seconds=1))
     assert ask(any_ledger, second, step=SECOND, run=early) == {"not_due": 1}
@@ -161,10 +176,10 @@ def test_the_next_step_waits_while_the_one_before_is_open(ledger):
 @pytest.mark.parametrize(
     ("different", "reason"),
     [
-        ({"expires_at": NOON - HOUR}, "expired"),
+        ({"due_at": NOON - 3 * DAY}, "expired"),
         ({"has_consent": False}, "no_consent"),
         ({"address": None}, "unreachable"),
-        ({"goal_at": NOON}, "goal_reached"),
+        ({"is_goal_reached": True}, "goal_reached"),
     ],
 )
 def test_a_journey_that_ended_stays_ended_for_the_same_reason(ledger, different, reason):
@@ -204,7 +219,7 @@ def test_a_click_on_the_message_before(any_ledger, is_wanted, type_, is_machine,
             "recorded_at": NOON + HOUR,
         }
         connection.execute(insert(event), row)
-    step = replace(SECOND, condition="clicked_previous", is_wanted=is_wanted)
+    step = replace(SECOND, condition=Reaction("click", "first"), is_wanted=is_wanted)
     later = Run("run-2", "build-2", NOON + DAY)
     assert ask(any_ledger, person(step=SECOND), step=step, run=later) == {reason: 1}
 
@@ -272,7 +287,7 @@ def test_a_run_that_dies_leaves_nothing(ledger):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        decide(ledger, FIRST, RUN, dying(), Gate())
+        decide(ledger, FIRST, RUN, dying(), Gate(), NO_LIMITS)
     assert [count(ledger, table) for table in (candidate, decision, message, batch)] == [0, 0, 0, 0]
     assert ask(ledger, person(1)) == {"planned": 1}
 
@@ -291,7 +306,7 @@ def test_two_runs_at_once_plan_everyone_once(any_ledger):
     def run(name: str) -> None:
         shuffled = sorted(people, key=lambda row: hash((name, row["contact_id"])))
         start.wait()
-        found.append(decide(any_ledger, FIRST, Run(name, "build", NOON), [shuffled], Gate()))
+        found.append(decide(any_ledger, FIRST, Run(name, "build", NOON), [shuffled], Gate(), NO_LIMITS))
 
     threads = [threading.Thread(target=run, args=(name,)) for name in ("a", "b", "c", "a")]
     for thread in threads:
@@ -315,7 +330,7 @@ def test_two_flows_at_once_keep_to_the_cap_together(any_ledger):
                 start.wait(1)  # everybody is inside the transaction, unless they have to queue for it
             yield [person(number, step) for number in range(200)]
 
-        decide(any_ledger, step, RUN, together(), Gate())
+        decide(any_ledger, step, RUN, together(), Gate(), NO_LIMITS)
 
     threads = [threading.Thread(target=run, args=(step,)) for step in steps]
     for thread in threads:
@@ -336,8 +351,7 @@ _people = st.lists(
         cart=st.integers(1, 3),
         occurred_at=_hours,
         due_at=_hours,
-        expires_at=_hours,
-        goal_at=st.one_of(st.none(), st.none(), _hours),
+        is_goal_reached=st.sampled_from([True, False, False]),
         is_condition_met=st.sampled_from([True, True, False]),
         has_consent=st.sampled_from([True, True, False]),
         language=st.sampled_from(["de", "en"]),
@@ -361,7 +375,7 @@ def test_invariants(people, suppressed, cap, later, tmp_path_factory):
     stopped = {f"person{number}@example.org" for number in suppressed}
     suppress(ledger, [{"address": address} for address in stopped], "complaint", "test")
     first, second = replace(FIRST, cap=parse_cap(cap) if cap else None), replace(SECOND, cap=None)
-    seconds = [row | {"step": "second", "expires_at": NOON} for row in people]
+    seconds = [row | {"step": "second", "delay": 86400} for row in people]
 
     def everything(run: Run) -> None:
         ask(ledger, *people, step=first, run=run)

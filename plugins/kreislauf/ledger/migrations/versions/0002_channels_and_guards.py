@@ -9,7 +9,7 @@ down_revision = "0001"
 REASONS = (
     *("planned", "branched", "condition_false", "other_branch", "goal_reached", "expired", "quiet_hours"),
     *("unreachable", "no_consent", "suppressed", "holdout", "not_in_pilot", "not_approved", "not_due"),
-    *("previous_step_open", "frequency_cap", "run_cap", "awaiting_approval", "no_voucher", "quality_gate"),
+    *("previous_step_open", "frequency_cap", "run_cap", "no_voucher", "quality_gate"),
     *("stopped", "paused"),
 )
 STATES = ("waiting", "planned", "claimed", "accepted", "rejected", "in_doubt")
@@ -24,6 +24,8 @@ def _channel() -> sa.Column:
 
 
 def upgrade() -> None:
+    _renew_candidate()
+    _create_window()
     _alter_decision()
     _alter_batch()
     _alter_message()
@@ -31,6 +33,54 @@ def upgrade() -> None:
     _create_overlay()
     _create_audience_member()
     _create_voucher()
+
+
+def _renew_candidate() -> None:
+    # It holds rows only while a run decides.
+    op.drop_table("candidate")
+    op.create_table(
+        "candidate",
+        sa.Column("run_id", sa.String(250), nullable=False),
+        sa.Column("flow", sa.String(64), nullable=False),
+        sa.Column("step", sa.String(64), nullable=False),
+        sa.Column("contact_id", sa.String(64), nullable=False),
+        sa.Column("occurrence_id", sa.String(128), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(), nullable=False),
+        sa.Column("due_at", sa.DateTime(), nullable=False),
+        sa.Column("delay", sa.Integer(), nullable=False, comment="seconds"),
+        sa.Column("is_since_trigger", sa.Boolean(), nullable=False),
+        sa.Column("variant", sa.String(32), server_default="", nullable=False),
+        sa.Column("is_goal_reached", sa.Boolean(), nullable=False),
+        sa.Column("is_condition_met", sa.Boolean(), nullable=False),
+        sa.Column("has_consent", sa.Boolean(), nullable=False),
+        sa.Column("is_held_out", sa.Boolean(), nullable=False),
+        sa.Column("is_in_pilot", sa.Boolean(), nullable=False),
+        sa.Column("address", sa.String(320), comment="as the channel knows the person; null: not at all"),
+        sa.Column("language", sa.String(8), nullable=False),
+        sa.Column("timezone", sa.String(64), nullable=False),
+        sa.Column("local_hour", sa.Integer(), comment="when the person reads, if the step asks"),
+        sa.Column("item_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("merge", sa.JSON(), comment="null: cannot be planned by this run"),
+        sa.Column("expires_at", sa.DateTime()),
+        sa.Column("send_at", sa.DateTime()),
+        sa.Column("reason", sa.String(32), comment="null: decided for good before"),
+        sa.PrimaryKeyConstraint(
+            "run_id", "flow", "step", "contact_id", "occurrence_id", name=op.f("pk_candidate")
+        ),
+    )
+
+
+def _create_window() -> None:
+    op.create_table(
+        "window",
+        sa.Column("run_id", sa.String(250), nullable=False),
+        sa.Column("flow", sa.String(64), nullable=False),
+        sa.Column("step", sa.String(64), nullable=False),
+        sa.Column("timezone", sa.String(64), nullable=False),
+        sa.Column("local_hour", sa.Integer(), nullable=False, comment="-1: not known"),
+        sa.Column("send_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "flow", "step", "timezone", "local_hour", name=op.f("pk_window")),
+    )
 
 
 def _alter_decision() -> None:
