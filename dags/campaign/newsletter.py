@@ -37,6 +37,7 @@ from kreislauf.flow.dag import (
     send_batches,
 )
 from kreislauf.flow.model import dag_id
+from kreislauf.flow.policy import load_policy
 
 FREQUENCY_CAP = "2 per 1 day"
 SEGMENTS, TEMPLATES = campaign.segments(), campaign.templates("newsletter")
@@ -79,8 +80,9 @@ def _decide(moment: dict[str, Any], context: dict[str, Any], is_dry: bool) -> di
 
     engine, run, wanted = hooks.warehouse(), run_of(moment, context), context["params"]
     step = campaign.issue(context["dag"].dag_id, wanted["template"], FREQUENCY_CAP)
-    people = campaign.audience(engine, step, run, wanted["segment"], wanted["name"])
-    return decide(hooks.ledger(), step, run, people, gate(engine, step, run), is_dry)
+    policy = load_policy()
+    people = campaign.audience(engine, step, run, wanted["segment"], wanted["name"], policy)
+    return decide(hooks.ledger(), step, run, people, gate(engine, step, run), policy, is_dry)
 
 
 with DAG(

@@ -11,7 +11,7 @@ flow = Flow(
     goal="ordered",
     steps=[
         Email("reminder", after=Test(short="1 hour", long="4 hours")),
-        Email("last_call", after="1 day", unless="clicked_previous"),
+        Email("last_call", after="1 day", unless="clicked previous"),
     ],
     relies_on=["shop", "mail"],
     frequency_cap="2 per 1 day",

@@ -7,13 +7,13 @@ reasons and the same promise that nobody gets the same issue twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kreislauf.flow.candidates import ROWS, candidate, stream
+from kreislauf.flow.candidates import NO_ITEMS, ROWS, bound, candidate, query, stream
 from kreislauf.flow.decide import Run
 from kreislauf.flow.model import INCLUDE, LANGUAGES, Step
+from kreislauf.flow.policy import Policy, load_policy
 from kreislauf.flow.words import parse_cap
 from kreislauf.ledger.store import chunks
 
@@ -23,19 +23,13 @@ if TYPE_CHECKING:
 ISSUE = "issue"
 """The name of a campaign's only step."""
 
-_AUDIENCE = """
-select
-    members.contact_id,
-    contacts.email as _address,
-    coalesce(contacts.language, 'en') as _language,
-    contacts.salutation as _salutation,
-    contacts.first_name as _first_name,
-    contacts.last_name as _last_name,
-    case when contacts.email_consent = 'granted' then 1 else 0 end as _consent
-from segments.{segment} as members
-left join core.contacts on contacts.contact_id = members.contact_id
-order by members.contact_id
-"""
+_AUDIENCE = """(
+        select
+            members.contact_id,
+            cast(:issue as varchar) as occurrence_id,
+            cast(:as_of as timestamp) as occurred_at
+        from segments.{segment} as members
+    ) as audience"""
 
 _LANGUAGES = """
 select coalesce(contacts.language, 'en') as language, count(*) as people
@@ -70,19 +64,21 @@ def issue(flow: str, template: str, frequency_cap: str | None = None) -> Step:
         flow=flow,
         flow_version=template,
         name=ISSUE,
-        template=template,
+        templates={"": template},
         trigger="",
+        priority=len(load_policy().priorities) - 1,
         cap=None if frequency_cap is None else parse_cap(frequency_cap),
     )
 
 
-def audience(engine: Engine, step: Step, run: Run, segment: str, name: str) -> Iterator[list[dict[str, Any]]]:
+def audience(
+    engine: Engine, step: Step, run: Run, segment: str, name: str, policy: Policy
+) -> Iterator[list[dict[str, Any]]]:
     """The segment's people as candidates for the issue `name`, in lists of at most ROWS."""
     _known(segment)
-    occurred_at = run.as_of.astimezone(UTC).replace(tzinfo=None)
-    fixed = {"occurrence_id": name, "occurred_at": occurred_at, "_goal_at": None, "_condition": 1}
-    rows = stream(engine, _AUDIENCE.format(segment=segment), {}, run)
-    return chunks((candidate(step, row | fixed, []) for row in rows), ROWS)
+    sql = query(step, _AUDIENCE.format(segment=segment), policy.holdout)
+    rows = stream(engine, sql, bound(step) | {"issue": name, "as_of": run.as_of}, run)
+    return chunks((candidate(step, run, row, NO_ITEMS) for row in rows), ROWS)
 
 
 def preview(engine: Engine, run: Run, segment: str, size: int = 5) -> dict[str, Any]:

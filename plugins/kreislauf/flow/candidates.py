@@ -354,3 +354,7 @@ def _plain(value: Any) -> Any:
 
 def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC)
+
+
+NO_ITEMS = _Items(iter(()))
+"""For what has none, such as an issue of a newsletter."""

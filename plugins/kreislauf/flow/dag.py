@@ -2,7 +2,8 @@
 
     trigger -> <step>: decide -> send -> <next step>: decide -> send -> account
 
-The campaign and the DAGs that maintain share what stands here.
+A branch decides only; what stands on its sides runs side by side and comes together after it. The
+campaign and the DAGs that maintain share what stands here.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, ExceptionRetryPolicy, Param, RetryAction, RetryRule, TaskGroup, chain, task
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, ExceptionRetryPolicy, Param, RetryAction, RetryRule, TaskGroup, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from kreislauf.assets import PUBLISHED
 from kreislauf.delivery.transport import DeliveryError, SendingDisabled
 from kreislauf.flow.model import Flow, Step, dag_id
+from kreislauf.flow.policy import load_policy
 
 DEFAULTS = {"owner": "crm", "retries": 2, "retry_delay": timedelta(seconds=30)}
 
@@ -75,7 +78,7 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
     """The DAG of a flow declared in `file`. Raises FlowError if the flow cannot be run as written."""
     steps = flow.resolve(file)
     text = (doc or "").strip()
-    listed = "\n".join(f"{number}. `{step.name}` {step.in_words()}" for number, step in enumerate(steps, 1))
+    listed = "\n".join(f"{number}. `{step.name}` {step.words}" for number, step in enumerate(steps, 1))
     with DAG(
         dag_id(file),
         description=describe(doc),
@@ -102,7 +105,13 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
             """Add up what this run decided and what became of it."""
             return count_run(context)
 
-        chain(trigger(), *(_step_group(step) for step in steps), account())
+        first, last = trigger(), account()
+        groups = {step.name: _step_group(step) for step in steps}
+        for step in steps:
+            before = [groups[name] for name in dict.fromkeys(each.step for each in step.previous)]
+            (before or [first]) >> groups[step.name]
+        followed = {each.step for step in steps for each in step.previous}
+        [group for name, group in groups.items() if name not in followed] >> last
     dag.fileloc = file  # the file the author wrote, not this one
     return dag
 
@@ -111,7 +120,7 @@ def _step_group(step: Step) -> TaskGroup:
     # The moment is pulled, not passed: an argument would be one more arrow in the picture of the flow.
     with TaskGroup(step.name) as group:
 
-        @task(multiple_outputs=False, task_display_name=step.in_words())
+        @task(multiple_outputs=False, task_display_name=step.words)
         def decide(**context: Any) -> dict[str, int]:
             """Give every candidate of this step exactly one reason, and plan the messages."""
             from kreislauf import hooks
@@ -119,18 +128,33 @@ def _step_group(step: Step) -> TaskGroup:
             from kreislauf.flow.decide import decide as decide_step
 
             engine, run = hooks.warehouse(), run_of(context["ti"].xcom_pull("trigger"), context)
-            rows = candidates(engine, step, run)
+            policy = load_policy()
+            rows = candidates(engine, step, run, policy.holdout)
             is_dry = context["params"]["dry_run"]
-            return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), is_dry)
+            return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), policy, is_dry)
 
-        @task(multiple_outputs=False, task_display_name="send", pool="mail_api", retry_policy=SEND_RETRIES)
+        decided = decide()
+        if step.channel is None:
+            return group
+
+        @task(
+            multiple_outputs=False,
+            task_display_name="send",
+            pool="mail_api",
+            retry_policy=SEND_RETRIES,
+            trigger_rule="none_failed",
+        )
         def send(**context: Any) -> dict[str, Any]:
             """Send the batches that wait for this step, of this run and of earlier ones."""
             if context["params"]["dry_run"]:
                 return {}
             return send_batches(step, context["ti"].xcom_pull("trigger"), context)
 
-        decide() >> send()
+        sent = send()
+        if step.approve_above is None:
+            decided >> sent
+        else:
+            decided >> AskApproval(flow=step.flow) >> sent
     return group
 
 
@@ -154,35 +178,52 @@ def run_of(moment: Mapping[str, str], context: Mapping[str, Any]) -> Any:
     """The run as the ledger knows it."""
     from kreislauf.flow.decide import Run
 
-    as_of = datetime.fromisoformat(moment["as_of"])
-    as_of = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    as_of = _aware(datetime.fromisoformat(moment["as_of"]))
     return Run(context["dag_run"].run_id, moment["build_id"], as_of)
 
 
 def send_batches(step: Step, moment: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, Any]:
-    """Send the planned batches of a step; the counts of messages by what became of them.
+    """Send the planned batches of a step that are due; the counts of messages by what became of them.
 
     What waited too long, through a pause or an outage, is skipped as expired.
 
     Raises DeliveryError with what to check when the provider refuses to go on.
     """
+    as_of = run_of(moment, context).as_of
+    return _send(step.flow, step.name, step.channel, as_of, context).counts()
+
+
+def send_due(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Send what is due in any flow: the counts by flow and step.
+
+    One that is refused does not keep the others back. Raises DeliveryError that names all refusals.
+    """
+    from kreislauf import hooks
+    from kreislauf.delivery.transport import DeliveryError
+    from kreislauf.ledger.batches import due
+    from kreislauf.ledger.store import utc_now
+
+    given = context["params"].get("as_of")
+    as_of = _aware(datetime.fromisoformat(given)) if given else utc_now()
+    counts, refused = {}, []
+    for flow, step, channel in due(hooks.ledger(), utc_now(), as_of):
+        try:
+            counts[f"{flow}/{step}"] = _send(flow, step, channel, as_of, context).counts()
+        except DeliveryError as error:
+            refused.append(str(error))
+    if refused:
+        raise DeliveryError("; ".join(refused))
+    return counts
+
+
+def _send(flow: str, step: str, channel: Any, as_of: datetime, context: Mapping[str, Any]) -> Any:
     from kreislauf import hooks
     from kreislauf.delivery.sender import send
     from kreislauf.delivery.templates import Templates
 
     owner = f"{context['dag_run'].run_id} try {context['ti'].try_number}"
-    result = send(
-        hooks.ledger(),
-        hooks.transport(),
-        Templates(),
-        step.flow,
-        step.name,
-        owner,
-        hooks.links(),
-        cap=step.cap,
-        as_of=run_of(moment, context).as_of,
-    )
-    return result.counts()
+    transport, links = hooks.transport(channel), hooks.links()
+    return send(hooks.ledger(), transport, Templates(), flow, step, owner, links, as_of=as_of)
 
 
 def count_run(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,6 +237,31 @@ def count_run(context: Mapping[str, Any]) -> dict[str, Any]:
 def describe(doc: str | None) -> str:
     """A DAG's description: the first sentence of its file's docstring."""
     return " ".join((doc or "").split()).partition(". ")[0].rstrip(".") + "."
+
+
+class AskApproval(TriggerDagRunOperator):
+    """Starts `send_approval` for what this run has planned beyond the flow's `approve_above`, if anything."""
+
+    def __init__(self, *, flow: str, **kwargs: Any) -> None:
+        super().__init__(
+            task_id="ask_approval",
+            trigger_dag_id="send_approval",
+            trigger_run_id=flow + "__{{ run_id }}",
+            conf={"flow": flow, "run_id": "{{ run_id }}"},
+            skip_when_already_exists=True,
+            **kwargs,
+        )
+        self.flow = flow
+
+    def execute(self, context: Any) -> Any:
+        from kreislauf import hooks
+        from kreislauf.ledger.batches import waiting
+
+        messages = waiting(hooks.ledger(), self.flow, context["dag_run"].run_id)
+        if not messages:
+            raise AirflowSkipException("nothing waits for approval")
+        self.log.info("%d messages wait for approval", messages)
+        return super().execute(context)
 
 
 class ApproveAbove(ApprovalOperator):
@@ -222,5 +288,8 @@ class ApproveAbove(ApprovalOperator):
 
 
 def _iso(moment: datetime) -> str:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _aware(moment).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

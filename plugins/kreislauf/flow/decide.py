@@ -35,7 +35,7 @@ a star are not final: the candidate is asked again at the next run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,9 +58,10 @@ from sqlalchemy.exc import IntegrityError
 
 from kreislauf.flow import reasons
 from kreislauf.flow.model import INBOXES, Step
-from kreislauf.flow.policy import Policy
+from kreislauf.flow.policy import Policy, Stop
 from kreislauf.flow.windows import send_at
-from kreislauf.ledger.frequency import recent
+from kreislauf.ledger.frequency import FrequencyCap, recent
+from kreislauf.ledger.health import health
 from kreislauf.ledger.plan import plan
 from kreislauf.ledger.schema import NOT_FINAL, Moment, Reason, candidate, decision, message, voucher, window
 from kreislauf.ledger.store import Ledger, refresh_statistics, serialise, utc_now
@@ -115,6 +116,7 @@ def decide(
     """
     with ledger.write() as connection:
         serialise(connection, "decide")  # one at a time over all flows: the caps count them all
+        gate = replace(gate, stopped=_stopped(connection, step, run, policy.stop))
         _take_in(connection, step, run, batches)
         _open_windows(connection, step, run, policy)
         connection.execute(reasons.judge(step, run, gate))
@@ -125,9 +127,25 @@ def decide(
         if not is_dry:
             _write(connection, step, run, gate)
             _close_abandoned(connection, step, run)
-            plan(connection, step, run)
+            plan(connection, step, run, _caps(step, policy))
         _forget(connection, step, run)
     return counts
+
+
+def _stopped(connection: Connection, step: Step, run: Run, stop: Stop | None) -> str | None:
+    """Why the flow may not go on by itself, if so: in numbers, for the log."""
+    if stop is None:
+        return None
+    found = health(connection, step.flow, run.as_of, stop.within)
+    if found.messages < stop.at_least:
+        return None
+    for count, limit, what in (
+        (found.complaints, stop.complaint_rate, "complaints"),
+        (found.bounces, stop.bounce_rate, "bounces"),
+    ):
+        if found.rate(count) > limit:
+            return f"{count} {what} of {found.messages} messages, more than {float(limit):.1%}"
+    return None
 
 
 def _take_in(connection: Connection, step: Step, run: Run, batches: Batches) -> None:
@@ -172,11 +190,16 @@ def _open_windows(connection: Connection, step: Step, run: Run, policy: Policy) 
         connection.execute(insert(window), rows)
 
 
+def _caps(step: Step, policy: Policy) -> Sequence[FrequencyCap]:
+    """The flow's own cap, else those of the channel; none for messages about a contract."""
+    if step.channel not in INBOXES or step.priority == 0:
+        return ()
+    return (step.cap,) if step.cap else policy.channel(step.channel).caps
+
+
 def _cap_frequency(connection: Connection, step: Step, run: Run, policy: Policy) -> None:
     """A person's youngest occurrence comes first; the others wait."""
-    if step.channel not in INBOXES or step.priority == 0:
-        return
-    for cap in (step.cap,) if step.cap else policy.channel(step.channel).caps:
+    for cap in _caps(step, policy):
         written = recent(cap, run.as_of, step.channel, step.priority, with_planned=True).subquery("written")
         position = func.row_number().over(
             partition_by=candidate.c.contact_id,

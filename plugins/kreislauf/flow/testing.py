@@ -9,11 +9,16 @@ from typing import Any
 
 from kreislauf.flow.model import INCLUDE
 from kreislauf.warehouse.engines import BuildInfo, Engine
+from kreislauf.warehouse.model import Model
 from kreislauf.warehouse.models import load_models
 from kreislauf.warehouse.schema import Schema
 
 READ_BY_FLOWS = ("conditions", "triggers", "segments", "cleanup")
 """Layers whose tables exist in such a build in any case, empty where no rows are given."""
+
+ALSO_READ = ("core.contacts", "core.source_freshness", "lifecycle.stage", "scores.send_time")
+DERIVED = ("core.reach", "core.permissions")
+"""Tables of such a build that are computed from its contacts, unless rows are given."""
 
 
 def publish(engine: Engine, as_of: datetime, rows: Mapping[str, list[dict[str, Any]]]) -> BuildInfo:
@@ -23,17 +28,31 @@ def publish(engine: Engine, as_of: datetime, rows: Mapping[str, list[dict[str, A
     """
     schema = _schema()
     build = engine.begin_build(as_of)
-    tables = {"core.contacts", "core.source_freshness", *rows}
-    tables |= {name for name in schema if name.split(".")[0] in READ_BY_FLOWS}
+    people = [{"is_archived": False, **row} for row in rows.get("core.contacts", [])]
+    # Nobody has joined an older record, and nothing was decided before this build.
+    keys = [
+        {"source": "shop", "source_id": name, "record_id": name, "contact_id": name}
+        for name in dict.fromkeys(row["contact_id"] for row in people)
+    ]
+    rows = {"core.contact_keys": keys, "staging.ledger_decisions": [], **rows, "core.contacts": people}
+    tables = {*ALSO_READ, *rows} | {name for name in schema if name.split(".")[0] in READ_BY_FLOWS}
     for table in sorted(tables):
         engine.create_table(build, table, _select(engine, table, rows.get(table, [])))
+    for table in DERIVED:
+        if table not in rows:
+            engine.create_table(build, table, _models()[table].compile(engine.dialect, as_of))
     engine.publish(build)
     return engine.build(build.build_id)
 
 
 @cache
+def _models() -> dict[str, Model]:
+    return load_models(INCLUDE / "sql")
+
+
+@cache
 def _schema() -> Schema:
-    return Schema(load_models(INCLUDE / "sql"))
+    return Schema(_models())
 
 
 def _select(engine: Engine, table: str, rows: list[dict[str, Any]]) -> str:

@@ -33,6 +33,14 @@ class FrequencyCap:
         if self.messages < 1 or self.window <= timedelta(0):
             raise ValueError("a frequency cap needs at least one message and a window longer than nothing")
 
+    def to_json(self) -> list[int]:
+        """As it stands in `batch.caps`: messages, seconds."""
+        return [self.messages, int(self.window.total_seconds())]
+
+    @classmethod
+    def from_json(cls, given: list[int]) -> FrequencyCap:
+        return cls(given[0], timedelta(seconds=given[1]))
+
 
 def recent(
     cap: FrequencyCap, as_of: datetime, channel: str, priority: int, *, with_planned: bool

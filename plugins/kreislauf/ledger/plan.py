@@ -7,10 +7,11 @@ row and writes one batch row, whatever happens to its 1,000 messages.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    JSON,
     Connection,
     Integer,
     Select,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.schema import BatchState, Moment, Reason, batch, candidate, decision, message, voucher
 from kreislauf.ledger.store import insert_or_skip, refresh_statistics, utc_now
 
@@ -39,14 +41,20 @@ _FIRST_NUMBER = 10_000_000
 """Batches are numbered from here, so that a number always has eight digits."""
 
 
-def plan(connection: Connection, step: Step, run: Run, batch_size: int = BATCH_SIZE) -> int:
+def plan(
+    connection: Connection,
+    step: Step,
+    run: Run,
+    caps: Sequence[FrequencyCap] = (),
+    batch_size: int = BATCH_SIZE,
+) -> int:
     """Insert a message for each candidate of this run whose reason is `planned`; return how many.
 
     Call it within the transaction that writes the decisions. A candidate that has a message
     (flow, step, contact, occurrence) already is left alone, so planning twice, or two runs at
     once, adds nothing. Within a batch all messages share flow, step, variant, language, number
     of items and the moment to go out, and therefore the rendered template. More messages than
-    `step.approve_above` wait for a person.
+    `step.approve_above` wait for a person. `caps` are asked again when a batch is claimed.
 
     Message keys are random, 32 hexadecimal characters: they say nothing about the person and
     cannot be guessed. Batch ids are random with a running number.
@@ -72,6 +80,7 @@ def plan(connection: Connection, step: Step, run: Run, batch_size: int = BATCH_S
         "size": func.count(),
         "state": literal(_state(connection, step, numbered)),
         "run_id": literal(run.run_id),
+        "caps": literal([cap.to_json() for cap in caps], JSON),
         **of_step,
     }
     _insert(connection, batch, of_batch, select(*of_batch.values()).group_by(numbered.c.number))

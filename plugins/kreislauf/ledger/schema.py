@@ -287,6 +287,9 @@ batch = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("send_at", Moment, nullable=False, comment="by the circuit's clock: not sent before"),
     Column("run_id", String(250), nullable=False, comment="the run that planned it, and asks for approval"),
+    Column(
+        "caps", JSON, nullable=False, comment="[messages, seconds]: frequency caps, asked again in the claim"
+    ),
     Column("not_before", Moment, comment="set by a 429: planned again, but not earlier"),
     Column("owner", String(250), comment="the run and try that claimed it"),
     Column("claimed_at", Moment),

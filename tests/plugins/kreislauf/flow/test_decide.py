@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from kreislauf.connections import Connection
-from kreislauf.flow.decide import BadCandidates, Gate, Run, decide
 from kreislauf.flow.conditions import Reaction
+from kreislauf.flow.decide import BadCandidates, Gate, Run, decide
 from kreislauf.flow.model import Previous, Step
 from kreislauf.flow.policy import Policy
 from kreislauf.flow.words import Delay, parse_cap

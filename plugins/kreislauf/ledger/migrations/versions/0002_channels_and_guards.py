@@ -114,10 +114,19 @@ def _alter_batch() -> None:
         table.add_column(
             sa.Column("run_id", sa.String(250), comment="the run that planned it, and asks for approval")
         )
-    op.execute("update batch set send_at = planned_as_of, run_id = ''")
+    with op.batch_alter_table("batch") as table:
+        table.add_column(
+            sa.Column(
+                "caps",
+                sa.JSON(),
+                comment="[messages, seconds]: frequency caps, asked again in the claim",
+            )
+        )
+    op.execute("update batch set send_at = planned_as_of, run_id = '', caps = '[]'")
     with op.batch_alter_table("batch") as table:
         table.alter_column("send_at", nullable=False)
         table.alter_column("run_id", nullable=False)
+        table.alter_column("caps", nullable=False)
         table.create_check_constraint(op.f("ck_batch_state_is_known"), _one_of("state", STATES))
 
 
