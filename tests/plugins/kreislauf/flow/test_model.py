@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from kreislauf.flow import Email, Flow, FlowError, Test
-from kreislauf.flow.model import LOOK_BACK
+from kreislauf.flow import Branch, By, Crm, Email, Flow, FlowError, Join, Push, Split, Test, Together
+from kreislauf.flow.conditions import Comparison, Fact, Member, Reaction
+from kreislauf.flow.model import LOOK_BACK, Previous
+from kreislauf.flow.words import Delay
+from kreislauf.ledger.schema import Channel
+
+TRIGGER = """-- A cart was left.
+-- owner: crm
+-- grain: occurrence_id
+select
+    contact_id,
+    occurrence_id,
+    occurred_at,
+    total_amount,
+    currency
+from core.carts
+"""
 
 
 @pytest.fixture
 def include(tmp_path: Path) -> Path:
+    templates = ("one", "two", "three", "plain", "rich")
+    names = [f"templates/cart/{name}.{end}" for name in templates for end in ("de.mjml", "en.mjml")]
+    names += [
+        f"templates/cart/{name}.{language}.yaml" for name in ("push", "call") for language in ("de", "en")
+    ]
     for name in (
+        *names,
         "sql/triggers/left.sql",
         "sql/triggers/left_items.sql",
         "sql/triggers/joined.sql",
         "sql/conditions/ordered.sql",
-        "templates/cart/one.de.mjml",
-        "templates/cart/one.en.mjml",
-        "templates/cart/two.de.mjml",
-        "templates/cart/two.en.mjml",
+        "sql/segments/big_spenders.sql",
         "templates/cart/german.de.mjml",
     ):
         path = tmp_path / "include" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text(TRIGGER if name == "sql/triggers/left.sql" else "")
     return tmp_path / "include"
 
 
@@ -42,20 +60,22 @@ def test_a_flow_resolves_to_steps(include, file):
         goal="ordered",
         steps=[
             Email("one", after=Test(short="1 hour", long="4 hours"), expires="1 day"),
-            Email("two", after="2 days", unless="clicked_previous"),
+            Email("two", after="2 days", unless="clicked previous"),
         ],
         frequency_cap="1 per 16 hours",
     )
     one, two = flow.resolve(file, include)
 
-    assert (one.flow, one.name, one.template) == ("flow_cart", "one", "cart/one")
-    assert one.delays == {"short": timedelta(hours=1), "long": timedelta(hours=4)}
-    assert (one.previous, two.previous) == (None, "one")
-    assert (two.condition, two.is_wanted) == ("clicked_previous", False)
+    assert (one.flow, one.name, one.templates) == ("flow_cart", "one", {"": "cart/one"})
+    assert one.delays == {"short": Delay(timedelta(hours=1)), "long": Delay(timedelta(hours=4))}
+    assert one.shares == {"short": Fraction(1, 2), "long": Fraction(1, 2)}
+    assert (one.previous, two.previous) == ((), (Previous("one"),))
+    assert (two.condition, two.is_wanted) == (Reaction("click", "one"), False)
     assert two.earliest == timedelta(hours=1)
+    assert one.goal == Fact("ordered")
     assert one.has_items
-    assert one.in_words() == "after 1 hour or 4 hours"
-    assert two.in_words() == "after 2 days · unless clicked previous"
+    assert one.words == "after 1 hour or 4 hours"
+    assert two.words == "after 2 days · unless clicked previous"
     assert one.horizon == LOOK_BACK
 
 
@@ -64,24 +84,128 @@ def test_the_horizon_covers_the_whole_journey(include, file):
     assert flow.resolve(file, include)[0].horizon == timedelta(weeks=6, days=4)
 
 
+def test_a_branch_has_two_sides_that_come_together(include, file):
+    flow = Flow(
+        "left",
+        [
+            Email("one"),
+            Branch(
+                "budget",
+                when="total_amount >= 500",
+                then=[Crm("call"), Email("two", unless="opened one")],
+                otherwise=[],
+            ),
+            Join("had_a_cart"),
+        ],
+    )
+    one, budget, call, two, join = flow.resolve(file, include)
+
+    assert budget.channel is None and budget.sides == ("then", "otherwise") and not budget.shares
+    assert budget.condition == Comparison("total_amount", ">=", "500")
+    assert (call.channel, call.side, call.previous) == (Channel.CRM, "then", (Previous("budget"),))
+    assert (two.side, two.previous) == (None, (Previous("call"),))
+    assert two.condition == Reaction("open", "one")
+    assert join.previous == (Previous("two"), Previous("budget", "otherwise"))
+    assert join.templates == {"": "join/had_a_cart"}
+    assert [step.words for step in (one, budget, join)] == ["at once", "if total amount >= 500", "at once"]
+
+
+def test_a_split_draws_the_side(include, file):
+    split, mail, push = Flow("left", [Split("way", mail=[Email("one")], push=[Push("push")])]).resolve(
+        file, include
+    )
+    assert split.shares == {"mail": Fraction(1, 2), "push": Fraction(1, 2)} and split.condition is None
+    assert (mail.side, push.side) == ("mail", "push")
+    assert push.templates == {"": "cart/push"}
+
+
+def test_of_several_at_once_the_next_follows_the_first(include, file):
+    one, push, two = Flow(
+        "left", [Together(Email("one"), Push("push", after="1 hour")), Email("two", when="clicked one")]
+    ).resolve(file, include)
+    assert (one.previous, push.previous, two.previous) == ((), (), (Previous("one"),))
+
+
+def test_delays_by_a_column_and_tests_of_templates(include, file):
+    by = By("total_amount", {"below 100": "1 hour", "100 to 500": "2 hours", "otherwise": "1 day"})
+    one, two = Flow(
+        "left", [Email("one", after=by), Email("two", template=Test(text="plain", pictures="rich"))]
+    ).resolve(file, include)
+    assert one.delay_by == "total_amount"
+    assert [(each.low, each.high, each.delay.span) for each in one.ranges] == [
+        (None, "100", timedelta(hours=1)),
+        ("100", "500", timedelta(hours=2)),
+    ]
+    assert one.delays == {"": Delay(timedelta(days=1))}
+    assert one.words == "after 1 hour or 2 hours or 1 day"
+    assert two.templates == {"text": "cart/plain", "pictures": "cart/rich"}
+
+
+def test_a_segment_as_condition(include, file):
+    (one,) = Flow("left", [Email("one", when="segments.big_spenders")]).resolve(file, include)
+    assert one.condition == Member("big_spenders")
+
+
+def both(*steps):
+    return Flow("left", [Email("one"), *steps])
+
+
 @pytest.mark.parametrize(
     ("flow", "words"),
     [
         (Flow("left", []), "at least one step"),
         (Flow("lefd", [Email("one")]), "trigger='lefd' does not exist; there are: joined, left, left_items"),
         (Flow("left", [Email("one")], goal="paid"), "goal='paid' does not exist; there are: ordered"),
+        (Flow("left", [Email("one")], goal="total_amount > 5"), "goal is something that comes true"),
         (Flow("left", [Email("one")], relies_on=["shopp"]), "relies_on='shopp'.*shop, site"),
         (Flow("left", [Email("one")], frequency_cap="often"), "frequency_cap: 'often'"),
-        (Flow("left", [Email("one"), Email("one")]), "step 'one': two steps have this name"),
-        (Flow("left", [Email("German")]), "step 'German': a name is lower case"),
-        (Flow("left", [Email("german")]), "step 'german': its template .*cart/german.en.mjml does not exist"),
-        (Flow("left", [Email("one", after="soon")]), "step 'one': after: 'soon' is not a delay"),
-        (Flow("left", [Email("one", after=Test(a="1 hour"))]), "step 'one': a test needs two variants"),
-        (Flow("left", [Email("one", after=Test(a="1 hour", b="x"))]), "step 'one': after b: 'x'"),
-        (Flow("left", [Email("one", expires="never")]), "step 'one': expires: 'never'"),
-        (Flow("left", [Email("one", unless="paid")]), "step 'one': unless='paid' does not exist; .*ordered"),
-        (Flow("left", [Email("one", when="ordered", unless="ordered")]), "step 'one': .*not both"),
-        (Flow("left", [Email("one", unless="clicked_previous")]), "step 'one': .*and this is the first"),
+        (Flow("left", [Email("one")], holdout="5"), "holdout: '5' is not a share"),
+        (Flow("left", [Email("one")], pilot="many"), "pilot: 'many' is not a share"),
+        (Flow("left", [Email("one")], priority="high"), "priority='high' does not exist; .*newsletter"),
+        (Flow("left", ["one"]), "'one' is not an action"),
+        (both(Email("one")), "step 'one': two steps have this name"),
+        (both(Email("German")), "step 'German': a name is lower case"),
+        (both(Email("german")), "step 'german': its template .*cart/german.en.mjml does not exist"),
+        (both(Push("two")), "step 'two': its template .*cart/two.de.yaml does not exist"),
+        (both(Email("two", after="soon")), "step 'two': after: 'soon' is not a delay"),
+        (both(Email("two", after="1 day, at noon")), "step 'two': after: 'at noon' is not a time of day"),
+        (both(Email("two", after=Test(a="1 hour"))), "step 'two': a test needs two variants"),
+        (both(Email("two", after=Test(a="1 hour", b="x"))), "step 'two': after b: 'x'"),
+        (
+            both(Email("two", after=Test(a="1 hour", b="1 day"), subject=Test("x", "y"))),
+            "'two': a step has one test",
+        ),
+        (both(Email("two", subject=Test("x", "y", winner="luck"))), "'two': winner='luck' does not exist"),
+        (
+            both(Email("two", after=By("amount", {"below 5": "1 hour", "otherwise": "1 day"}))),
+            "'two': after: column 'amount' does not exist; there are: .*total_amount",
+        ),
+        (
+            both(Email("two", after=By("total_amount", {"below 5": "1 hour"}))),
+            "the last delay is 'otherwise'",
+        ),
+        (
+            both(Email("two", after=By("total_amount", {"5": "1 day", "otherwise": "1 day"}))),
+            "'5' is no range",
+        ),
+        (both(Email("two", expires="never")), "step 'two': expires: 'never'"),
+        (both(Email("two", unless="paid")), "step 'two': unless='paid' does not exist; .*ordered"),
+        (
+            both(Email("two", when="segments.rich")),
+            "step 'two': when=segments.'rich' does not exist; .*big_spenders",
+        ),
+        (both(Email("two", when="stage boss")), "step 'two': when=stage 'boss' does not exist; .*customer"),
+        (both(Email("two", when="budget > 5")), "step 'two': when: column 'budget' does not exist"),
+        (both(Email("two", when="Sometimes!")), "step 'two': when: 'Sometimes!' is not a condition"),
+        (both(Email("two", when="ordered", unless="ordered")), "step 'two': .*not both"),
+        (both(Email("two", unless="clicked three")), "step 'two': .*no such step before; there are: one"),
+        (Flow("left", [Email("one", unless="clicked previous")]), "step 'one': .*and this is the first"),
+        (both(Split("way", mail=[Email("two")])), "step 'way': a split needs two sides"),
+        (
+            both(Split("way", a=[Email("two")], b=[Email("three")]), Email("plain", when="clicked previous")),
+            "two branches come together here: name the step; there are: one, two, three",
+        ),
+        (both(Branch("way", when="paid")), "step 'way': when='paid' does not exist"),
     ],
 )
 def test_a_mistake_names_file_step_and_what_there_is(flow, words, include, file):
@@ -94,16 +218,4 @@ def test_the_version_follows_the_declaration():
     assert flow.version == Flow("left", [Email("one")]).version
     assert flow.version != Flow("left", [Email("one", after="1 day")]).version
     assert flow.version != Flow("left", [Email("one", after=Test(a="1 day", b="2 days"))]).version
-
-
-def test_variants_are_stable_even_and_independent_between_steps(include, file):
-    test = Test(a="1 hour", b="2 hours", c="3 hours")
-    one, two = Flow("joined", [Email("one", after=test), Email("two", after=test)]).resolve(file, include)
-    people = [f"shop-{number}" for number in range(3000)]
-
-    assert [one.variant(person) for person in people] == [one.variant(person) for person in people]
-    shares = Counter(one.variant(person) for person in people)
-    assert set(shares) == {"a", "b", "c"}
-    assert all(900 < count < 1100 for count in shares.values())
-    both = Counter((one.variant(person), two.variant(person)) for person in people)
-    assert len(both) == 9 and all(250 < count < 420 for count in both.values())
+    assert flow.version != Flow("left", [Email("one")], holdout="5 %").version

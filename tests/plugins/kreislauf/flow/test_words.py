@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
+from fractions import Fraction
 
 import pytest
 
-from kreislauf.flow.words import parse_cap, parse_delay
+from kreislauf.flow.words import Delay, LocalTime, parse_cap, parse_delay, parse_share, span_in_words
 from kreislauf.ledger.frequency import FrequencyCap
 
 
@@ -20,7 +21,50 @@ from kreislauf.ledger.frequency import FrequencyCap
     ],
 )
 def test_a_delay_in_words(words, delay):
+    assert parse_delay(words) == Delay(delay)
+    assert span_in_words(delay) == words or words == "90 minutes"
+
+
+@pytest.mark.parametrize(
+    ("words", "delay"),
+    [
+        ("3 days since trigger", Delay(timedelta(days=3), is_since_trigger=True)),
+        ("1 day, at 09:00", Delay(timedelta(days=1), local=LocalTime(at=time(9)))),
+        ("at once, on tuesday at 10:30", Delay(local=LocalTime((1,), time(10, 30)))),
+        (
+            "2 hours, on weekdays at 08:00",
+            Delay(timedelta(hours=2), local=LocalTime((0, 1, 2, 3, 4), time(8))),
+        ),
+        ("1 day, at their hour", Delay(timedelta(days=1), local=LocalTime())),
+        (
+            "1 week since trigger, on sunday at their hour",
+            Delay(timedelta(weeks=1), True, LocalTime((6,))),
+        ),
+    ],
+)
+def test_a_delay_until_a_time_of_day(words, delay):
     assert parse_delay(words) == delay
+
+
+@pytest.mark.parametrize(
+    "words", ["1 day, 09:00", "1 day, at 24:00", "1 day, at 9:00", "1 day, on someday at 09:00", "1 day, "]
+)
+def test_a_time_of_day_that_is_none(words):
+    with pytest.raises(ValueError, match="time of day"):
+        parse_delay(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "share"), [("5 %", Fraction(1, 20)), ("0.3 %", Fraction(3, 1000)), ("100 %", 1), ("0 %", 0)]
+)
+def test_a_share_in_words(words, share):
+    assert parse_share(words) == share
+
+
+@pytest.mark.parametrize("words", ["5%", "101 %", "-1 %", "five %", "", None, 5])
+def test_a_share_that_is_none(words):
+    with pytest.raises(ValueError, match="'5 %'"):
+        parse_share(words)
 
 
 @pytest.mark.parametrize(
