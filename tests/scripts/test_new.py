@@ -47,8 +47,8 @@ def test_a_flow(root):
     (step,) = flow.resolve(root / "dags" / "flow" / "thanks.py", root / "include")
     sender = From("hello@shop.example", "Shop", "Weg 1, 10115 Berlin", "https://shop.example")
     for language in ("de", "en"):
-        subject, html, _ = Templates(root / "include" / "templates").preview(step.template, language, sender)
-        assert subject and "unsubscribe" in html
+        parts = Templates(root / "include" / "templates").preview(step.template, language, sender)
+        assert parts["subject"] and "unsubscribe" in parts["html"]
     for path in (root / "dags").rglob("*.py"), (root / "tests").rglob("*.py"):
         for file in path:
             compile(file.read_text(), str(file), "exec")

@@ -7,6 +7,7 @@ tags' values. The provider replaces text by text, so escaping is done here, by w
     t  in subject, text   as it is
     l  a link in HTML     escaped, with the parameters that count the click
     r  a link in text     the same, not escaped
+    u  inside of a URL    percent-encoded
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ NONCE = "NONCE"
 """Stands in compiled templates where each batch puts its own random word, so that no value given by
 a person can contain a tag."""
 
-TAG = re.compile(rf"%%{NONCE}([htlr])_(\w+?)%%")
+TAG = re.compile(rf"%%{NONCE}([htlru])_(\w+?)%%")
 
 UNSUBSCRIBE = "unsubscribe_url"
 STANDARD = ("greeting", "salutation", "first_name", "last_name", "language", UNSUBSCRIBE)
@@ -127,8 +128,12 @@ def substitutions(
     flow: str,
     unsubscribe_url: str,
     nonce: str,
+    medium: str = "email",
 ) -> dict[str, str]:
-    """The tags of a template and one person's values. `placed`: a field's name and its places, as "ht"."""
+    """The tags of a template and one person's values.
+
+    `placed`: a field's name and its places, as "ht". `medium`: what links tell the site they came by.
+    """
     values = dict(merge)
     values["language"] = language
     values[UNSUBSCRIBE] = unsubscribe_url
@@ -140,11 +145,18 @@ def substitutions(
     found = {}
     for name, places in placed.items():
         text = used[name].text(values, language)
-        link = with_campaign(text, flow) if "l" in places or "r" in places else ""
+        link = with_campaign(text, flow, medium) if "l" in places or "r" in places else ""
         for place in places:
-            value = link if place in "lr" else text
+            value = link if place in "lr" else quote(text, safe="") if place == "u" else text
             found[f"%%{nonce}{place}_{name}%%"] = html.escape(value) if place in "hl" else value
     return found
+
+
+def fill(source: str, values: Mapping[str, str]) -> str:
+    """What a provider with merge fields does: replace tags by values."""
+    for tag, value in values.items():
+        source = source.replace(tag, value)
+    return source
 
 
 def clean(text: str) -> str:
@@ -162,14 +174,14 @@ def is_web_address(text: str) -> bool:
         return False
 
 
-def with_campaign(url: str, flow: str) -> str:
+def with_campaign(url: str, flow: str, medium: str = "email") -> str:
     """A link's address with the campaign's parameters, ready for `&utm_content=` at its end.
 
     A fragment is dropped: nothing can be appended behind it.
     """
     url = url.partition("#")[0]
     mark = "&" if "?" in url else "?"
-    return f"{url}{mark}utm_source=kreislauf&utm_medium=email&utm_campaign={quote(flow, safe='')}"
+    return f"{url}{mark}utm_source=kreislauf&utm_medium={medium}&utm_campaign={quote(flow, safe='')}"
 
 
 def _lookup(merge: Mapping[str, Any], path: tuple[str | int, ...]) -> Any:

@@ -27,15 +27,16 @@ class Links:
         """The address of the page on which the recipient of this message can object."""
         return f"{self.base_url}/unsubscribe/{self.token(message_key)}"
 
-    def token(self, message_key: str) -> str:
-        return message_key + self._sign(message_key)
+    def token(self, message_key: str, purpose: str = "unsubscribe") -> str:
+        """The message key, signed for one purpose: with a token for one thing nobody can do another."""
+        return message_key + self._sign(message_key, purpose)
 
-    def message_key(self, token: str) -> str | None:
-        """The message key of a token, or None if we did not sign it. Takes constant time."""
+    def message_key(self, token: str, purpose: str = "unsubscribe") -> str | None:
+        """The message key of a token, or None if we did not sign it for this. Takes constant time."""
         key, signature = token[:-_SIGNATURE_LENGTH], token[-_SIGNATURE_LENGTH:]
-        is_ours = hmac.compare_digest(signature.encode(), self._sign(key).encode())
+        is_ours = hmac.compare_digest(signature.encode(), self._sign(key, purpose).encode())
         return key if is_ours else None
 
-    def _sign(self, message_key: str) -> str:
-        text = f"unsubscribe {message_key}".encode()
+    def _sign(self, message_key: str, purpose: str) -> str:
+        text = f"{purpose} {message_key}".encode()
         return hmac.new(self.secret.encode(), text, hashlib.sha256).hexdigest()[:_SIGNATURE_LENGTH]

@@ -1,4 +1,7 @@
-"""What a mail must have before it goes out. An error stops the send; a warning is for its author."""
+"""What a mail must have before it goes out. An error stops the send; a warning is for its author.
+
+What the other channels need is in `parts`.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +37,14 @@ def check(rendered: Rendered, sender: From) -> list[Finding]:
     """All findings for a compiled template, errors first."""
     from bs4 import BeautifulSoup
 
-    page = BeautifulSoup(rendered.html, "html.parser")
+    page = BeautifulSoup(rendered.parts["html"], "html.parser")
     found = [
-        *_subject(rendered.subject),
-        *_size(rendered.html),
+        *_subject(rendered.parts["subject"]),
+        *_size(rendered.parts["html"]),
         *_required(rendered, page, sender),
         *_links(page),
         *_pictures(page),
-        *_leftovers(rendered),
+        *leftovers(rendered),
     ]
     return sorted(found, key=lambda finding: not finding.is_error)
 
@@ -73,7 +76,7 @@ def _required(rendered: Rendered, page: BeautifulSoup, sender: From) -> list[Fin
     targets = [link.get("href", "") for link in page.find_all("a")]
     if not any(_field(target) == UNSUBSCRIBE for target in targets):
         found.append(Finding(True, "unsubscribe", "it has no unsubscribe link ({{ unsubscribe_url }})"))
-    if UNSUBSCRIBE not in rendered.text:
+    if UNSUBSCRIBE not in rendered.parts["text"]:
         found.append(Finding(True, "text part", "its text part has no unsubscribe link"))
     words = " ".join(page.get_text(" ").split())
     if " ".join(sender.postal_address.split()) not in words:
@@ -81,7 +84,7 @@ def _required(rendered: Rendered, page: BeautifulSoup, sender: From) -> list[Fin
         found.append(Finding(True, "postal address", text))
     if not any(link.kind == "btn" for link in rendered.links):
         found.append(Finding(True, "call to action", "it has no button (mj-button)"))
-    if len(TAG.sub("", rendered.text).split()) < 10:
+    if len(TAG.sub("", rendered.parts["text"]).split()) < 10:
         found.append(Finding(True, "text part", "its text part is almost empty"))
     return found
 
@@ -111,11 +114,12 @@ def _pictures(page: BeautifulSoup) -> list[Finding]:
     return found
 
 
-def _leftovers(rendered: Rendered) -> list[Finding]:
-    parts = {"subject": rendered.subject, "HTML": rendered.html, "text part": rendered.text}
+def leftovers(rendered: Rendered) -> list[Finding]:
+    """Signs of something unfinished, in any part."""
+    names = {"html": "HTML", "text": "text part"}
     return [
-        Finding(True, "placeholders", f"its {part} contains a leftover {leftover[0]!r}")
-        for part, source in parts.items()
+        Finding(True, "placeholders", f"its {names.get(part, part)} contains a leftover {leftover[0]!r}")
+        for part, source in rendered.parts.items()
         if (leftover := _LEFTOVER.search(TAG.sub("", source)))
     ]
 

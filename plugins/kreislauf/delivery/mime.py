@@ -7,23 +7,23 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from kreislauf.delivery.templates import fill
 from kreislauf.delivery.transport import Envelope, From, Recipient
 from kreislauf.ledger.store import utc_now
 
 
 def message(envelope: Envelope, person: Recipient, sender: From) -> EmailMessage:
     """The e-mail to one person, with the values in place and the headers of RFC 8058."""
+    parts = envelope.parts_for(person)
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address(sender.name, addr_spec=sender.email)
     mail["To"] = Address(addr_spec=person.address)
     if sender.reply_to:
         mail["Reply-To"] = Address(addr_spec=sender.reply_to)
-    mail["Subject"] = fill(envelope.subject, person.substitutions)
+    mail["Subject"] = parts["subject"]
     mail["Date"] = format_datetime(utc_now())
     mail["Message-ID"] = f"<{person.message_key}@{sender.email.rpartition('@')[2]}>"
     mail["List-Unsubscribe"] = f"<{person.unsubscribe_url}>"
     mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail.set_content(fill(envelope.text, person.substitutions), cte="base64")
-    mail.add_alternative(fill(envelope.html, person.substitutions), subtype="html", cte="base64")
+    mail.set_content(parts["text"], cte="base64")
+    mail.add_alternative(parts["html"], subtype="html", cte="base64")
     return mail

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,7 +58,7 @@ def send(
     owner: str,
     links: Links,
     *,
-    cap: FrequencyCap | None = None,
+    caps: Sequence[FrequencyCap] = (),
     as_of: datetime | None = None,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
@@ -66,13 +66,14 @@ def send(
     """Send every planned batch of a flow's step. `owner` names the run and try, for the record.
 
     With `as_of`, the circuit's clock, messages that expired while they waited (a pause, an outage) are
-    skipped. `cap` is asked again for every message. Hands over to nobody twice.
+    skipped, and batches for a later moment are left. `caps` are asked again for every message. Hands
+    over to nobody twice.
 
     Raises DeliveryError when sending cannot go on (a refused key, an unreachable provider, a broken
     template): the batch at hand is planned again, and a later call sends it.
     """
     result = SendResult(swept=batches.sweep(ledger, clock()))
-    while claimed := batches.claim(ledger, flow, step, owner, clock(), cap, as_of):
+    while claimed := batches.claim(ledger, flow, step, owner, clock(), caps, as_of):
         result.batches += 1
         result.skipped.update(claimed.skipped)
         if not claimed.messages:
@@ -98,7 +99,12 @@ def _send_one(
             links.base_url,
             claimed.flow,
             claimed.step,
+            claimed.variant,
         )
+        if rendered.channel is not claimed.channel:
+            raise TemplateError(
+                f"template {claimed.template} is for {rendered.channel}, but the step is {claimed.channel}"
+            )
         envelope, unfit = _envelope(claimed, rendered, links)
     except TemplateError as error:
         batches.answer(ledger, claimed, Verdict(BatchState.PLANNED, error=str(error)))
@@ -117,8 +123,9 @@ def _envelope(claimed: Claimed, rendered: Rendered, links: Links) -> tuple[Envel
     recipients, unfit = [], {}
     for row in claimed.messages:
         url = links.unsubscribe(row.message_key)
+        merge = row.merge if row.voucher_code is None else row.merge | {"voucher_code": row.voucher_code}
         try:
-            values = rendered.substitutions(row.merge, claimed.flow, claimed.language, url)
+            values = rendered.substitutions(merge, claimed.flow, claimed.language, url)
         except MergeError as error:
             unfit[row.message_key] = str(error)
             continue
@@ -128,10 +135,9 @@ def _envelope(claimed: Claimed, rendered: Rendered, links: Links) -> tuple[Envel
             claimed.id,
             claimed.flow,
             claimed.step,
-            rendered.subject,
-            rendered.html,
-            rendered.text,
+            rendered.parts,
             tuple(recipients),
+            claimed.attempt,
         ),
         unfit,
     )
@@ -169,6 +175,7 @@ def _verdict(claimed: Claimed, answer: Answer, unfit: dict[str, str], rendered: 
         rejected=unfit | answer.rejected,
         in_doubt=answer.in_doubt,
         unsent=answer.unsent,
+        effects=answer.effects,
     )
 
 

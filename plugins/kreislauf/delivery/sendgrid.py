@@ -84,10 +84,10 @@ class SendGridTransport:
             sender["asm"] = {"group_id": self.asm_group_id}
         return {
             **sender,
-            "subject": envelope.subject,
+            "subject": envelope.parts["subject"],
             "content": [
-                {"type": "text/plain", "value": envelope.text},
-                {"type": "text/html", "value": envelope.html},
+                {"type": "text/plain", "value": envelope.parts["text"]},
+                {"type": "text/html", "value": envelope.parts["html"]},
             ],
             "categories": [envelope.flow, f"{envelope.flow}/{envelope.step}"],
             "personalizations": [

@@ -1,12 +1,7 @@
-"""Templates: include/templates/<flow>/<step>.<language>.mjml, compiled to subject, HTML and text.
+"""Rendering: a template and what is the same for a batch give the message's parts, with merge tags.
 
-A file begins with a header between two lines `---`, in YAML:
-
-    subject: "…"        Jinja, plain text
-    preheader: "…"      Jinja, the line mail programs show beside the subject
-    sample: {…}         the merge fields it uses with an example of each, for previews and checks
-
-and goes on in MJML with Jinja. The names of a template are its path without language and suffix.
+A mail's parts are subject, html and text, compiled from MJML; the other channels' are named in their
+YAML file. How templates are written is told in `source`.
 """
 
 from __future__ import annotations
@@ -18,26 +13,32 @@ import secrets
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kreislauf.delivery import lint, parts, source
 from kreislauf.delivery.fields import (
     NONCE,
     STANDARD,
     TAG,
+    UNSUBSCRIBE,
     Field,
     Item,
     MergeError,
     TemplateError,
+    fill,
     formatted,
     otherwise,
     substitutions,
+    with_campaign,
 )
-from kreislauf.delivery.lint import Finding, check
+from kreislauf.delivery.lint import Finding
 from kreislauf.delivery.mjml import MjmlError, compile_mjml
 from kreislauf.delivery.slots import Link, add_slots
+from kreislauf.delivery.source import Template
 from kreislauf.delivery.transport import From
+from kreislauf.ledger.schema import Channel
 
 __all__ = ["LANGUAGES", "MergeError", "Rendered", "TemplateError", "Templates", "load"]
 
@@ -49,34 +50,15 @@ SUBSTITUTION_BYTES = 10_000
 
 SAMPLE_PERSON = {"salutation": "Frau", "first_name": "Erika", "last_name": "Mustermann"}
 
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.S)
 _MARKDOWN_LINK = re.compile(r"\[([^\]]*)\]\(<?([^)>]+)>?\)")
-
-
-@dataclass(frozen=True)
-class Template:
-    """A template's source. `sample` declares the merge fields."""
-
-    name: str
-    language: str
-    subject: str
-    preheader: str
-    sample: Mapping[str, Any]
-    body: str
-    header_lines: int
-
-    @property
-    def file(self) -> str:
-        return f"{self.name}.{self.language}.mjml"
 
 
 @dataclass(frozen=True)
 class Rendered:
     """A template rendered for a batch, with tags where people differ."""
 
-    subject: str
-    html: str
-    text: str
+    channel: Channel
+    parts: Mapping[str, str]
     version: str
     """A digest of what is sent to everyone alike."""
     links: tuple[Link, ...]
@@ -88,13 +70,21 @@ class Rendered:
         self, merge: Mapping[str, Any], flow: str, language: str, unsubscribe_url: str
     ) -> dict[str, str]:
         """Tags and values of one person. Raises MergeError if they do not fit, or are too long."""
-        values = substitutions(self.placed, self.used, merge, language, flow, unsubscribe_url, self.nonce)
+        values = substitutions(
+            self.placed, self.used, merge, language, flow, unsubscribe_url, self.nonce, self.channel.value
+        )
         size = sum(len(tag.encode()) + len(value.encode()) for tag, value in values.items())
         if size > SUBSTITUTION_BYTES:
             raise MergeError(
                 f"the merge fields have {size} bytes; the provider takes {SUBSTITUTION_BYTES} a message"
             )
+        if self.channel is not Channel.EMAIL and (wrong := parts.misfit(self.channel, self.filled(values))):
+            raise MergeError(wrong)
         return values
+
+    def filled(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The parts with one person's values in place of the tags."""
+        return {name: fill(part, values) for name, part in self.parts.items()}
 
 
 class Templates:
@@ -106,126 +96,150 @@ class Templates:
 
     def names(self) -> list[str]:
         """Names of all templates, such as `welcome/hello`."""
-        paths = self.folder.glob("*/*.mjml")
-        names = {f"{path.parent.name}/{path.name.split('.')[0]}" for path in paths}
-        return sorted(name for name in names if "/_" not in name)
+        return source.names(self.folder)
 
     def load(self, name: str, language: str) -> Template:
-        """The source of a template. Raises TemplateError if it is missing or its header is wrong."""
-        import yaml
-
-        path = self.folder / f"{name}.{language}.mjml"
-        if not path.is_file():
-            known = ", ".join(self.names()) or "none"
-            raise TemplateError(f"template {name}.{language}.mjml does not exist; there are: {known}")
-        found = _FRONT_MATTER.match(path.read_text(encoding="utf-8"))
-        if not found:
-            raise TemplateError(f"{name}.{language}.mjml must begin with a header between two lines '---'")
-        try:
-            header = yaml.safe_load(found[1]) or {}
-        except yaml.YAMLError as error:
-            raise TemplateError(f"{name}.{language}.mjml: its header is not YAML: {error}") from error
-        missing = [key for key in ("subject", "preheader") if not header.get(key)]
-        unknown = sorted(set(header) - {"subject", "preheader", "sample"})
-        if missing or unknown:
-            wrong = f"lacks {missing[0]!r}" if missing else f"has an unknown entry {unknown[0]!r}"
-            raise TemplateError(f"{name}.{language}.mjml: its header {wrong}")
-        sample = header.get("sample") or {}
-        return Template(
-            name, language, header["subject"], header["preheader"], sample, found[2], found[1].count("\n") + 3
-        )
+        """The source of a template. Raises TemplateError if it is missing or its form is wrong."""
+        return source.read(self.folder, name, language)
 
     def render(
-        self, name: str, language: str, item_count: int, sender: From, web_url: str, flow: str, step: str
+        self,
+        name: str,
+        language: str,
+        item_count: int,
+        sender: From,
+        web_url: str,
+        flow: str,
+        step: str,
+        variant: str = "",
     ) -> Rendered:
         """A template for one batch, with a random nonce of its own. `web_url`: our web app's address.
 
-        Raises TemplateError, also if the check before sending (lint) finds an error.
+        `variant` chooses among a mail's `subjects`; one that they do not name gets the `subject`.
+        Raises TemplateError, also if the check before sending finds an error.
         """
-        key = (name, language, item_count, sender, web_url, flow, step)
+        key = (name, language, item_count, sender, web_url, flow, step, variant)
         if key not in self._compiled:
             compiled = self._compile(*key)
-            if found := [finding.text for finding in check(compiled, sender) if finding.is_error]:
-                raise TemplateError(f"{name}.{language}.mjml: " + "; ".join(found))
+            if found := [finding.text for finding in _check(compiled, sender) if finding.is_error]:
+                raise TemplateError(f"{self.load(name, language).file}: " + "; ".join(found))
             self._compiled[key] = compiled
         compiled = self._compiled[key]
         nonce = secrets.token_hex(3)
-
-        def sealed(source: str) -> str:
-            return source.replace(f"%%{NONCE}", f"%%{nonce}")
-
-        return replace(
-            compiled,
-            subject=sealed(compiled.subject),
-            html=sealed(compiled.html),
-            text=sealed(compiled.text),
-            nonce=nonce,
-        )
+        sealed = {part: text.replace(f"%%{NONCE}", f"%%{nonce}") for part, text in compiled.parts.items()}
+        return replace(compiled, parts=sealed, nonce=nonce)
 
     def check(self, name: str, language: str, sender: From) -> list[Finding]:
         """What is wrong with a template, with as many items as its sample has. Raises TemplateError if
         it cannot be rendered at all."""
-        items = len(self.load(name, language).sample.get("items", ()))
-        compiled = self._compile(name, language, items, sender, "https://web.example", *name.split("/", 1))
-        return check(compiled, sender)
+        template = self.load(name, language)
+        items = len(template.sample.get("items", ()))
+        flow, step = name.split("/", 1)
+        found = []
+        for variant in ("", *template.subjects):
+            compiled = self._compile(
+                name, language, items, sender, "https://web.example", flow, step, variant
+            )
+            found += [finding for finding in _check(compiled, sender) if finding not in found]
+        return found
 
-    def preview(self, name: str, language: str, sender: From) -> tuple[str, str, str]:
-        """Subject, HTML and text for the template's own sample: for people to look at, and checks."""
+    def preview(self, name: str, language: str, sender: From, variant: str = "") -> dict[str, str]:
+        """The parts for the template's own sample: for people to look at, and checks."""
         sample = SAMPLE_PERSON | dict(self.load(name, language).sample)
         items = len(sample.get("items", ()))
-        rendered = self.render(name, language, items, sender, "https://web.example", *name.split("/", 1))
+        flow, step = name.split("/", 1)
+        rendered = self.render(name, language, items, sender, "https://web.example", flow, step, variant)
         values = rendered.substitutions(sample, "preview", language, "https://web.example/unsubscribe")
-        return tuple(fill(part, values) for part in (rendered.subject, rendered.html, rendered.text))
+        return rendered.filled(values)
 
     def _compile(
-        self, name: str, language: str, item_count: int, sender: From, web_url: str, flow: str, step: str
+        self,
+        name: str,
+        language: str,
+        item_count: int,
+        sender: From,
+        web_url: str,
+        flow: str,
+        step: str,
+        variant: str,
     ) -> Rendered:
         template = self.load(name, language)
         used: dict[str, Field] = {}
         context = _context(template, item_count, sender, used)
         context["no_picture_url"] = f"{web_url}/no-picture.png"
-        subject = _as_text(" ".join(self._jinja(template, template.subject, context).split()))
-        context["preheader"] = self._jinja(template, template.preheader, context)
+        if template.channel is Channel.EMAIL:
+            made, links = self._mail(template, context, flow, step, variant)
+        else:
+            made, links = self._other(template, context, flow, step)
+        placed: dict[str, str] = {}
+        for place, field_name in sorted(set(TAG.findall("\0".join(made.values())))):
+            placed[field_name] = placed.get(field_name, "") + place
+        digest = hashlib.sha256("\0".join(made.values()).encode()).hexdigest()[:16]
+        return Rendered(template.channel, made, digest, tuple(links), NONCE, placed, used)
+
+    def _mail(
+        self, template: Template, context: dict[str, Any], flow: str, step: str, variant: str
+    ) -> tuple[dict[str, str], list[Link]]:
+        line = template.subjects.get(variant) or template.parts["subject"]
+        subject = _as_text(" ".join(self._jinja(template, line, context).split()))
+        context["preheader"] = self._jinja(template, template.parts["preheader"], context)
         mjml = self._jinja(template, template.body, context)
         try:
             page, links = add_slots(compile_mjml(mjml), flow, step)
         except MjmlError as error:
             raise TemplateError(f"{template.file}: {error}") from error
-        text = _text(page)
-        placed: dict[str, str] = {}
-        for place, field_name in sorted(set(TAG.findall(subject + page + text))):
-            placed[field_name] = placed.get(field_name, "") + place
-        digest = hashlib.sha256("\0".join((subject, page, text)).encode()).hexdigest()[:16]
-        return Rendered(subject, page, text, digest, tuple(links), NONCE, placed, used)
+        return {"subject": subject, "html": page, "text": _text(page)}, links
 
-    def _jinja(self, template: Template, source: str, context: Mapping[str, Any]) -> Any:
+    def _other(
+        self, template: Template, context: dict[str, Any], flow: str, step: str
+    ) -> tuple[dict[str, str], list[Link]]:
+        made, links = {}, []
+        medium = template.channel.value
+        for name, written in template.parts.items():
+            part = parts.part_of(template.channel, name)
+            text = str(self._jinja(template, written, context, is_html=False)).strip()
+            if part and part.kind in {"url", "picture"} and not TAG.fullmatch(text):
+                text = TAG.sub(rf"%%{NONCE}u_\2%%", text)
+            if part and part.kind == "url" and text:
+                tag = TAG.fullmatch(text)
+                label = str(template.parts.get("button") or template.parts.get("title") or "")
+                links.append(Link(name, "btn", tag[2] if tag else text, label))
+                link = text.replace("t_", "r_", 1) if tag else with_campaign(text, flow, medium)
+                text = f"{link}&utm_content={step}.{name}"
+            made[name] = _with_links(text) if template.channel is Channel.SMS else text
+        return made, links
+
+    def _jinja(
+        self, template: Template, written: str, context: Mapping[str, Any], is_html: bool = True
+    ) -> Any:
         import jinja2
         from markupsafe import Markup
 
         try:
-            found = self._environment.from_string(source).render(context)
-            return Markup(found)  # ruff: ignore[unsafe-markup-use] rendered with escaping on
+            found = _environment(self.folder, is_html).from_string(written).render(context)
+            return Markup(found) if is_html else found  # ruff: ignore[unsafe-markup-use] escaping was on
         except jinja2.TemplateError as error:
             known = ", ".join(sorted(context))
             raise TemplateError(
-                f"{_place(template, source, error)}: {error.message} (it may use: {known})"
+                f"{_place(template, written, error)}: {error.message} (it may use: {known})"
             ) from error
 
-    @cached_property
-    def _environment(self) -> Any:
-        import jinja2
 
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(self.folder),
-            undefined=jinja2.StrictUndefined,
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters["money"] = lambda given: formatted(given, "money")
-        environment.filters["day"] = lambda given: formatted(given, "day")
-        environment.filters["otherwise"] = otherwise
-        return environment
+@cache
+def _environment(folder: Path, is_html: bool) -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=is_html,  # ruff: ignore[jinja2-autoescape-false] without it tags stand for plain text
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["money"] = lambda given: formatted(given, "money")
+    environment.filters["day"] = lambda given: formatted(given, "day")
+    environment.filters["otherwise"] = otherwise
+    return environment
 
 
 def load(name: str, language: str) -> Template:
@@ -233,11 +247,8 @@ def load(name: str, language: str) -> Template:
     return Templates().load(name, language)
 
 
-def fill(source: str, values: Mapping[str, str]) -> str:
-    """What the provider does: replace tags by values."""
-    for tag, value in values.items():
-        source = source.replace(tag, value)
-    return source
+def _check(compiled: Rendered, sender: From) -> list[Finding]:
+    return lint.check(compiled, sender) if compiled.channel is Channel.EMAIL else parts.check(compiled)
 
 
 def _context(template: Template, item_count: int, sender: From, used: dict[str, Field]) -> dict[str, Any]:
@@ -251,7 +262,7 @@ def _context(template: Template, item_count: int, sender: From, used: dict[str, 
     return context
 
 
-def _place(template: Template, source: str, error: Exception) -> str:
+def _place(template: Template, written: str, error: Exception) -> str:
     """File and line of a mistake: in the template itself, or in a layout it uses."""
     file, line = None, getattr(error, "lineno", None)
     for frame in traceback.extract_tb(error.__traceback__):
@@ -259,12 +270,12 @@ def _place(template: Template, source: str, error: Exception) -> str:
             file, line = frame.filename, frame.lineno
     if file and file.endswith(".mjml"):
         return f"{Path(file).name}:{line}, used by {template.file}"
-    if line is None or source != template.body:
+    if line is None or written != template.body:
         return template.file
     return f"{template.file}:{line + template.header_lines}"
 
 
-def _text(source: str) -> str:
+def _text(page: str) -> str:
     """The text part: links written out behind their words, pictures left out."""
     import html2text
 
@@ -272,7 +283,7 @@ def _text(source: str) -> str:
     maker.ignore_images = True
     maker.ignore_emphasis = True
     maker.ignore_tables = True
-    text = _MARKDOWN_LINK.sub(_written_out, maker.handle(source))
+    text = _MARKDOWN_LINK.sub(_written_out, maker.handle(page))
     lines = [line.strip() for line in text.splitlines()]
     return _with_text_tags(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()) + "\n"
 
@@ -282,11 +293,21 @@ def _written_out(link: re.Match[str]) -> str:
     return f"{words}: {target}" if words else ""
 
 
-def _as_text(source: str) -> str:
+def _as_text(escaped: str) -> str:
     """Escaped HTML as plain text."""
-    return _with_text_tags(html.unescape(source))
+    return _with_text_tags(html.unescape(escaped))
 
 
-def _with_text_tags(source: str) -> str:
+def _with_text_tags(text: str) -> str:
     """With the tags of plain text in place of the tags of HTML."""
-    return source.replace(f"%%{NONCE}h_", f"%%{NONCE}t_").replace(f"%%{NONCE}l_", f"%%{NONCE}r_")
+    return text.replace(f"%%{NONCE}h_", f"%%{NONCE}t_").replace(f"%%{NONCE}l_", f"%%{NONCE}r_")
+
+
+def _with_links(text: str) -> str:
+    """With web addresses in a text as links that tell what they came by."""
+
+    def link(tag: re.Match[str]) -> str:
+        is_link = tag[2].endswith("url") and tag[2] != UNSUBSCRIBE
+        return f"%%{NONCE}r_{tag[2]}%%" if is_link else tag[0]
+
+    return TAG.sub(link, text)

@@ -1,4 +1,4 @@
-"""What a transport takes and answers, and which one a connection names.
+"""What every transport takes and answers, whatever its channel, and which one sends mail.
 
 A transport sends one batch and says what it knows of the result. It never retries: an answer
 that was not understood is `IN_DOUBT`, and only the ledger decides what follows.
@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from kreislauf.delivery.fields import fill
+
 if TYPE_CHECKING:
+    import sqlalchemy
+
     from kreislauf.connections import Connection
 
 PRODUCTION_SWITCH = "KREISLAUF_PRODUCTION"
@@ -31,7 +36,7 @@ class DeliveryError(Exception):
 
 @dataclass(frozen=True)
 class From:
-    """Who writes. `shop_url` is where a mail's general links lead."""
+    """Who writes. `shop_url` is where general links lead. A mail needs all but `reply_to`."""
 
     email: str
     name: str
@@ -40,20 +45,26 @@ class From:
     reply_to: str | None = None
 
     @classmethod
-    def of(cls, connection: Connection) -> From:
-        """From a connection's extra: `from_email`, `from_name`, `postal_address`, and if it has them
-        `shop_url` (default: the domain of from_email) and `reply_to`.
+    def of(
+        cls, connection: Connection, needs: tuple[str, ...] = ("from_email", "from_name", "postal_address")
+    ) -> From:
+        """From a connection's extra: what the channel `needs`, and if it has them `shop_url` (default:
+        the domain of from_email) and `reply_to`.
 
         Raises ValueError that names the missing field.
         """
         extra = connection.extra or {}
-        for name in ("from_email", "from_name", "postal_address"):
+        for name in needs:
             if not extra.get(name):
                 raise ValueError(f"connection {connection.conn_id!r}: extra needs {name!r}")
-        email = extra["from_email"]
-        shop_url = extra.get("shop_url") or f"https://{email.rpartition('@')[2]}"
+        email = extra.get("from_email") or ""
+        shop_url = extra.get("shop_url") or (f"https://{email.rpartition('@')[2]}" if email else "")
         return cls(
-            email, extra["from_name"], extra["postal_address"], shop_url.rstrip("/"), extra.get("reply_to")
+            email,
+            extra.get("from_name") or "",
+            extra.get("postal_address") or "",
+            shop_url.rstrip("/"),
+            extra.get("reply_to"),
         )
 
 
@@ -69,20 +80,26 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A batch ready to send: one rendered template, up to 1,000 recipients."""
+    """A batch ready to send: what was rendered, by part (for a mail subject, html and text), and to whom.
+
+    `attempt` counts from 1: a receiver that knows a message again may be offered it more than once.
+    """
 
     batch_id: str
     flow: str
     step: str
-    subject: str
-    html: str
-    text: str
+    parts: Mapping[str, str]
     recipients: tuple[Recipient, ...]
+    attempt: int = 1
 
-    def without(self, message_keys: set[str]) -> Envelope:
+    def without(self, message_keys: AbstractSet[str]) -> Envelope:
         """The same batch without some of its messages."""
         kept = tuple(person for person in self.recipients if person.message_key not in message_keys)
-        return Envelope(self.batch_id, self.flow, self.step, self.subject, self.html, self.text, kept)
+        return replace(self, recipients=kept)
+
+    def parts_for(self, person: Recipient) -> dict[str, str]:
+        """One person's parts, with the values in place of the tags."""
+        return {name: fill(source, person.substitutions) for name, source in self.parts.items()}
 
 
 class Kind(StrEnum):
@@ -112,10 +129,12 @@ class Answer:
     in_doubt: AbstractSet[str] = frozenset()
     unsent: AbstractSet[str] = frozenset()
     retry_at: datetime | None = None
+    effects: Callable[[sqlalchemy.Connection], None] | None = field(default=None, repr=False)
+    """What the answer means for other tables of the ledger; done in the transaction that records it."""
 
 
 class Transport(Protocol):
-    """Sends batches. `sender` is who writes."""
+    """Sends batches of one channel. `sender` is who writes."""
 
     sender: From
 
@@ -125,7 +144,7 @@ class Transport(Protocol):
 
 
 def transport_for(connection: Connection) -> Transport:
-    """The transport of a connection: `sendgrid` (or `http`), `smtp`, `file` (or `fs`; host: a folder).
+    """The transport of a mail connection: `sendgrid` (or `http`), `smtp`, `file` (or `fs`; host: a folder).
 
     Raises ValueError for another conn_type or an incomplete connection, SendingDisabled if it would
     reach beyond this machine and `KREISLAUF_PRODUCTION=yes` is not set.

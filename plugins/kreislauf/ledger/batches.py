@@ -7,24 +7,37 @@ again. (id, attempt) is the token of a claim: an answer to an older one changes 
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from kreislauf.ledger import events
 from kreislauf.ledger.consents import is_revoked_since
 from kreislauf.ledger.frequency import FrequencyCap, recent
-from kreislauf.ledger.schema import BatchState, Outcome, Reason, batch, message, template_link
+from kreislauf.ledger.schema import (
+    REPEATABLE,
+    BatchState,
+    Channel,
+    Outcome,
+    Reason,
+    batch,
+    message,
+    template_link,
+    voucher,
+)
+from kreislauf.ledger.split import split
 from kreislauf.ledger.store import Ledger, insert_or_skip, paused, serialise, utc_now
 from kreislauf.ledger.suppressions import is_suppressed
 
 LEASE = timedelta(minutes=15)
 """A claim older than this has lost its sender. Longer than any request takes with its time-outs."""
+
+MOST_ATTEMPTS = 10
+"""How often a batch of a repeatable channel is offered before a person has to look at it."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +52,10 @@ class Claimed:
     language: str
     item_count: int
     messages: list[Any] = field(repr=False)
-    """Rows of `message_key`, `address`, `merge`."""
+    """Rows of `message_key`, `contact_id`, `address`, `merge`, `expires_at`, `voucher_code`."""
     skipped: Counter[str] = field(default_factory=Counter)
+    channel: Channel = Channel.EMAIL
+    variant: str = ""
 
 
 def claim(
@@ -49,30 +64,40 @@ def claim(
     step: str,
     owner: str,
     now: datetime,
-    cap: FrequencyCap | None = None,
+    caps: Sequence[FrequencyCap] = (),
     as_of: datetime | None = None,
 ) -> Claimed | None:
     """Claim the oldest planned batch of a step; None if there is none, or the kill switch is set.
 
-    In the same transaction everything is asked again that may have changed since planning:
-    suppression, revoked consent, the frequency cap, and (if `as_of`, the circuit's clock, is given)
-    whether the message has expired. Messages that fail are `skipped` for good. A batch of which
-    nothing is left is closed at once.
+    With `as_of`, the circuit's clock, a batch for a later moment is not claimed. In the same
+    transaction everything is asked again that may have changed since planning: suppression,
+    revoked consent, the frequency caps, and (with `as_of`) whether the message has expired.
+    Messages that fail are `skipped` for good. A batch of which nothing is left is closed at once.
     """
     with ledger.write() as connection:
-        if cap:
+        if caps:
             serialise(connection, "claim")  # two claims at once must count each other's messages
-        row = connection.execute(_claim_one(flow, step, owner, now)).first()
+        row = connection.execute(_claim_one(flow, step, owner, now, as_of)).first()
         if row is None:
             return None
-        skipped = _skip(connection, row, cap, as_of, now)
+        skipped = _skip(connection, row, caps, as_of, now)
         messages = _messages(connection, row.id)
         if not messages:
             reason = "no message was left: all were skipped at the claim"
             values = {"state": BatchState.REJECTED.value, "answered_at": now, "error": reason}
             connection.execute(update(batch).where(batch.c.id == row.id).values(values))
     return Claimed(
-        row.id, row.attempt, flow, step, row.template, row.language, row.item_count, messages, skipped
+        row.id,
+        row.attempt,
+        flow,
+        step,
+        row.template,
+        row.language,
+        row.item_count,
+        messages,
+        skipped,
+        Channel(row.channel),
+        row.variant,
     )
 
 
@@ -99,6 +124,8 @@ class Verdict:
     rejected: Mapping[str, str] = field(default_factory=dict)
     in_doubt: Collection[str] = ()
     unsent: Collection[str] = ()
+    effects: Callable[[Connection], None] | None = None
+    """Written in the same transaction, if the claim is still ours: what the answer means elsewhere."""
 
 
 def answer(ledger: Ledger, claimed: Claimed, verdict: Verdict) -> None:
@@ -113,8 +140,9 @@ def answer(ledger: Ledger, claimed: Claimed, verdict: Verdict) -> None:
         _reject(connection, verdict.rejected, now)
         for keys, state in ((verdict.in_doubt, BatchState.IN_DOUBT), (verdict.unsent, BatchState.PLANNED)):
             if keys:
-                _split(connection, claimed, keys, state, verdict, now)
-        connection.execute(
+                left = {"error": verdict.error, "not_before": verdict.not_before}
+                split(connection, claimed.id, keys, state, now, **left)
+        answered = connection.execute(
             update(batch)
             .where(
                 batch.c.id == claimed.id,
@@ -132,18 +160,48 @@ def answer(ledger: Ledger, claimed: Claimed, verdict: Verdict) -> None:
                 updated_at=now,
             )
         )
+        if verdict.effects and answered.rowcount:
+            verdict.effects(connection)
         events.settle(connection)
+
+
+def approve(ledger: Ledger, flow: str, run_id: str, is_approved: bool) -> int:
+    """A person's answer for the messages of a run that wait for it; return how many those are.
+
+    What is refused is `skipped` as not approved, and its batches are closed.
+    """
+    now = utc_now()
+    waiting = (batch.c.flow == flow, batch.c.run_id == run_id, batch.c.state == BatchState.WAITING.value)
+    with ledger.write() as connection:
+        ids = select(batch.c.id).where(*waiting)
+        messages = select(func.count()).where(message.c.batch_id.in_(ids))
+        found = connection.execute(messages).scalar_one()
+        if not is_approved:
+            refused = {"outcome": Outcome.SKIPPED.value, "outcome_reason": Reason.NOT_APPROVED.value}
+            connection.execute(
+                update(message).where(message.c.batch_id.in_(ids)).values(refused | {"updated_at": now})
+            )
+        state = BatchState.PLANNED if is_approved else BatchState.REJECTED
+        error = None if is_approved else "a person did not approve it"
+        values = {"state": state.value, "error": error, "updated_at": now}
+        connection.execute(update(batch).where(*waiting).values(values))
+    return found
 
 
 def sweep(ledger: Ledger, now: datetime, lease: timedelta = LEASE) -> int:
     """Set batches to in doubt whose sender is gone; return how many are then still in doubt of them.
 
-    An event that is already known settles such a batch at once.
+    An event that is already known settles such a batch at once. A batch of a repeatable channel is
+    planned again, `MOST_ATTEMPTS` times at most.
     """
+    is_repeatable = batch.c.channel.in_(sorted(REPEATABLE)) & (batch.c.attempt < MOST_ATTEMPTS)
     with ledger.write() as connection:
+        gone = (batch.c.state == BatchState.CLAIMED.value, batch.c.claimed_at < now - lease)
+        again = {"state": BatchState.PLANNED.value, "updated_at": now}
+        connection.execute(update(batch).where(*gone, is_repeatable).values(again))
         swept = connection.execute(
             update(batch)
-            .where(batch.c.state == BatchState.CLAIMED.value, batch.c.claimed_at < now - lease)
+            .where(*gone)
             .values(
                 state=BatchState.IN_DOUBT.value,
                 error="its sender ended without an answer",
@@ -181,7 +239,7 @@ def message_states(connection: Connection) -> list[Any]:
     return list(connection.execute(counted.group_by(*keys).order_by(*keys)))
 
 
-def _claim_one(flow: str, step: str, owner: str, now: datetime) -> Any:
+def _claim_one(flow: str, step: str, owner: str, now: datetime, as_of: datetime | None) -> Any:
     due = (
         select(batch.c.id)
         .where(
@@ -189,8 +247,9 @@ def _claim_one(flow: str, step: str, owner: str, now: datetime) -> Any:
             batch.c.flow == flow,
             batch.c.step == step,
             or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+            *([batch.c.send_at <= as_of] if as_of else []),
         )
-        .order_by(batch.c.planned_as_of, batch.c.id)
+        .order_by(batch.c.send_at, batch.c.planned_as_of, batch.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
@@ -210,13 +269,15 @@ def _claim_one(flow: str, step: str, owner: str, now: datetime) -> Any:
 
 
 def _skip(
-    connection: Connection, row: Any, cap: FrequencyCap | None, as_of: datetime | None, now: datetime
+    connection: Connection, row: Any, caps: Sequence[FrequencyCap], as_of: datetime | None, now: datetime
 ) -> Counter[str]:
     skipped: Counter[str] = Counter()
     mine = (message.c.batch_id == row.id, message.c.outcome.is_(None))
     stops = {
-        Reason.SUPPRESSED: is_suppressed(message.c.address, message.c.contact_id),
-        Reason.NO_CONSENT: is_revoked_since(message.c.address, message.c.contact_id, message.c.planned_at),
+        Reason.SUPPRESSED: is_suppressed(message.c.address, message.c.contact_id, row.channel),
+        Reason.NO_CONSENT: is_revoked_since(
+            message.c.address, message.c.contact_id, message.c.topic, row.channel, message.c.planned_at
+        ),
     }
     if as_of:
         stops[Reason.EXPIRED] = message.c.expires_at < as_of
@@ -228,14 +289,19 @@ def _skip(
 
     for reason, is_stopped in stops.items():
         skip(reason, is_stopped)
-    if cap and (too_many := _over_the_cap(connection, row, cap)):
-        skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
+    for cap in caps:
+        if too_many := _over_the_cap(connection, row, cap):
+            skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
     return skipped
 
 
 def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap) -> list[str]:
     """Message keys of the batch that would exceed the cap, counting the batch itself in order."""
-    others = recent(cap, row.planned_as_of, with_planned=False).where(message.c.batch_id != row.id)
+    priority = connection.execute(
+        select(func.max(message.c.priority)).where(message.c.batch_id == row.id)
+    ).scalar_one()
+    others = recent(cap, row.send_at, row.channel, priority, with_planned=False)
+    others = others.where(message.c.batch_id != row.id)
     in_batch = select(message.c.contact_id).where(message.c.batch_id == row.id)
     counts = connection.execute(others.where(message.c.contact_id.in_(in_batch)))
     sent = Counter({found.contact_id: found.messages for found in counts})
@@ -251,9 +317,12 @@ def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap) -> list[s
 
 
 def _messages(connection: Connection, batch_id: str) -> list[Any]:
-    columns = (message.c.message_key, message.c.address, message.c.merge)
+    names = ("message_key", "contact_id", "address", "merge", "expires_at")
+    columns = (*(message.c[name] for name in names), voucher.c.code.label("voucher_code"))
+    joined = message.outerjoin(voucher, voucher.c.message_key == message.c.message_key)
     mine = (message.c.batch_id == batch_id, message.c.outcome.is_(None))
-    return list(connection.execute(select(*columns).where(*mine).order_by(message.c.message_key)))
+    statement = select(*columns).select_from(joined).where(*mine).order_by(message.c.message_key)
+    return list(connection.execute(statement))
 
 
 def _remember_links(connection: Connection, claimed: Claimed, verdict: Verdict) -> None:
@@ -275,21 +344,3 @@ def _reject(connection: Connection, rejected: Mapping[str, str], now: datetime) 
         .values(outcome=Outcome.REJECTED.value, outcome_reason=bindparam("why"), updated_at=now)
     )
     connection.execute(statement, [{"key": key, "why": why[:250]} for key, why in rejected.items()])
-
-
-def _split(
-    connection: Connection,
-    claimed: Claimed,
-    keys: Collection[str],
-    state: BatchState,
-    verdict: Verdict,
-    now: datetime,
-) -> None:
-    columns = [column for column in batch.c if column.name not in {"id", "size", "state", "updated_at"}]
-    source = connection.execute(select(*columns).where(batch.c.id == claimed.id)).mappings().one()
-    values = {**source, "id": secrets.token_hex(16), "size": len(keys), "state": state.value}
-    values |= {"error": verdict.error, "not_before": verdict.not_before, "updated_at": now}
-    connection.execute(insert(batch).values(values))
-    moved = update(message).where(message.c.message_key.in_(keys))
-    connection.execute(moved.values(batch_id=values["id"], updated_at=now))
-    connection.execute(update(batch).where(batch.c.id == claimed.id).values(size=batch.c.size - len(keys)))

@@ -1,6 +1,7 @@
-"""What the mail provider reports: recorded once, and acted upon at once.
+"""What providers report: recorded once, and acted upon at once.
 
-An event proves that its batch was accepted, so it settles a batch in doubt. Hard bounces,
+An event proves that its batch was accepted, or, where each message is a request of its own, the message:
+so it settles what is in doubt. Hard bounces,
 complaints and opt-outs suppress the address before the next batch is claimed.
 """
 
@@ -15,7 +16,16 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from kreislauf.ledger.schema import BatchState, SuppressionReason, batch, event, message
+from kreislauf.ledger.schema import (
+    ONE_BY_ONE,
+    BatchState,
+    Channel,
+    SuppressionReason,
+    batch,
+    event,
+    message,
+)
+from kreislauf.ledger.split import split
 from kreislauf.ledger.store import Ledger, chunks, insert_or_skip, utc_now
 from kreislauf.ledger.suppressions import suppress_within
 
@@ -82,14 +92,39 @@ def record(ledger: Ledger, events: Iterable[Mapping[str, Any]]) -> Recorded:
 
 
 def settle(connection: Connection) -> int:
-    """Set batches in doubt to accepted that an event is known of; return how many."""
+    """Set batches in doubt to accepted that an event is known of; return how many.
+
+    Of a channel whose messages are sent one by one, only the messages that an event is known of.
+    """
     now = utc_now()
+    single = sorted(ONE_BY_ONE)
     is_known = select(event.c.event_id).where(event.c.batch_id == batch.c.id)
-    return connection.execute(
+    whole = connection.execute(
         update(batch)
-        .where(batch.c.state == BatchState.IN_DOUBT.value, is_known.exists())
+        .where(batch.c.state == BatchState.IN_DOUBT.value, batch.c.channel.not_in(single), is_known.exists())
         .values(state=BatchState.ACCEPTED.value, settled_by="event", updated_at=now)
     ).rowcount
+    return whole + _settle_single(connection, single, now)
+
+
+def _settle_single(connection: Connection, channels: list[str], now: datetime) -> int:
+    known = (
+        select(message.c.batch_id, message.c.message_key)
+        .join(batch, batch.c.id == message.c.batch_id)
+        .where(
+            batch.c.state == BatchState.IN_DOUBT.value,
+            batch.c.channel.in_(channels),
+            select(event.c.event_id).where(event.c.message_key == message.c.message_key).exists(),
+        )
+    )
+    proven: dict[str, list[str]] = {}
+    for row in connection.execute(known):
+        proven.setdefault(row.batch_id, []).append(row.message_key)
+    for batch_id, keys in proven.items():
+        split(connection, batch_id, keys, BatchState.ACCEPTED, now, settled_by="event")
+    emptied = update(batch).where(batch.c.id.in_(proven), batch.c.size == 0)
+    connection.execute(emptied.values(state=BatchState.ACCEPTED.value, settled_by="event"))
+    return len(proven)
 
 
 def _record_chunk(connection: Connection, chunk: Iterable[Mapping[str, Any]], result: Recorded) -> None:
@@ -102,7 +137,7 @@ def _record_chunk(connection: Connection, chunk: Iterable[Mapping[str, Any]], re
     insert = insert_or_skip(connection, event).returning(event.c.event_id)
     new = {found.event_id for found in connection.execute(insert, rows)}
 
-    to_suppress: dict[SuppressionReason, list[dict[str, Any]]] = {}
+    to_suppress: dict[tuple[SuppressionReason, str], list[dict[str, Any]]] = {}
     for row in rows:
         if row["event_id"] not in new:
             continue
@@ -111,15 +146,16 @@ def _record_chunk(connection: Connection, chunk: Iterable[Mapping[str, Any]], re
         reason = _suppression(row["type"], given[row["event_id"]])
         if reason:
             person = sent.get(row["message_key"])
-            to_suppress.setdefault(reason, []).append(
+            channel = person.channel if person else Channel.EMAIL.value
+            to_suppress.setdefault((reason, channel), []).append(
                 {
                     "address": row["address"],
                     "contact_id": person.contact_id if person else None,
                     "source": f"event {row['event_id']}",
                 }
             )
-    for reason, people in to_suppress.items():
-        result.suppressed += suppress_within(connection, people, reason, "event", now)
+    for (reason, channel), people in to_suppress.items():
+        result.suppressed += suppress_within(connection, people, reason, "event", now, channel)
     result.received += len(given)
     result.new += len(new)
     result.settled += settle(connection)
@@ -128,7 +164,7 @@ def _record_chunk(connection: Connection, chunk: Iterable[Mapping[str, Any]], re
 def _messages(connection: Connection, keys: set[str]) -> dict[str, Any]:
     if not keys:
         return {}
-    columns = (message.c.message_key, message.c.contact_id, message.c.batch_id, message.c.address)
+    columns = [message.c[name] for name in ("message_key", "contact_id", "batch_id", "address", "channel")]
     found = connection.execute(select(*columns).where(message.c.message_key.in_(keys)))
     return {row.message_key: row for row in found}
 

@@ -1,7 +1,8 @@
 """Who is not written to any more, why, and how that is taken back.
 
 A suppression is about an address (it bounced), a person (they objected: every address of theirs)
-or, for a duplicate, one contact of two that may share an address.
+or, for a duplicate, one contact of two that may share an address. It stops one channel, or every
+channel that reaches the person.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kreislauf.ledger.schema import SuppressionReason, suppression
+from kreislauf.ledger.schema import Channel, SuppressionReason, suppression
 from kreislauf.ledger.store import Ledger, chunks, utc_now
 
 ABOUT_ADDRESS = frozenset(
@@ -24,11 +25,21 @@ ABOUT_ADDRESS = frozenset(
 ABOUT_CONTACT = frozenset({SuppressionReason.DUPLICATE})
 """These stop one contact and not the address, which the kept contact may share."""
 
+EVERY_CHANNEL = "all"
+"""Stands for a channel in an objection to everything. The CRM's and our own records may be kept in order
+all the same."""
+
+_OWN_RECORDS = (Channel.CRM.value, Channel.AUDIENCE.value)
+
 _CHUNK = 5_000
 
 
 def suppress(
-    ledger: Ledger, rows: Iterable[Mapping[str, Any]], reason: SuppressionReason | str, source: str
+    ledger: Ledger,
+    rows: Iterable[Mapping[str, Any]],
+    reason: SuppressionReason | str,
+    source: str,
+    channel: str = Channel.EMAIL.value,
 ) -> int:
     """Suppress addresses (`address`, optional `contact_id`) for one reason; return how many are new.
 
@@ -40,7 +51,7 @@ def suppress(
     added = 0
     for chunk in chunks(rows, _CHUNK):
         with ledger.write() as connection:
-            added += suppress_within(connection, chunk, reason, source)
+            added += suppress_within(connection, chunk, reason, source, channel=channel)
     return added
 
 
@@ -50,6 +61,7 @@ def suppress_within(
     reason: SuppressionReason | str,
     source: str,
     now: datetime | None = None,
+    channel: str = Channel.EMAIL.value,
 ) -> int:
     """`suppress` within the caller's transaction. A row may bring its own `source`."""
     reason = SuppressionReason(reason)
@@ -58,7 +70,7 @@ def suppress_within(
         {
             "address": row["address"].strip().lower(),
             "contact_id": row.get("contact_id"),
-            "channel": "email",
+            "channel": channel,
             "topic": "all",
             "reason": reason.value,
             "source": row.get("source", source),
@@ -100,9 +112,27 @@ def lift(ledger: Ledger, source: str, by: str) -> int:
         ).rowcount
 
 
-def is_suppressed(address: ColumnElement[str], contact_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """SQL: whether a suppression in force stops this address or this contact."""
-    in_force = [suppression.c.lifted_at.is_(None), suppression.c.channel == "email"]
+def lift_within(connection: Connection, address: str, channel: str, by: str, now: datetime) -> int:
+    """Take back the opt-out of an address on one channel: the person asked for it. Returns how many."""
+    opted_out = (
+        suppression.c.address == address.strip().lower(),
+        suppression.c.channel == channel,
+        suppression.c.reason == SuppressionReason.OPT_OUT.value,
+        suppression.c.lifted_at.is_(None),
+    )
+    values = {"lifted_at": now, "lifted_by": by, "updated_at": now}
+    return connection.execute(update(suppression).where(*opted_out).values(values)).rowcount
+
+
+def is_suppressed(
+    address: ColumnElement[str],
+    contact_id: ColumnElement[str],
+    channel: ColumnElement[str] | str = Channel.EMAIL.value,
+) -> ColumnElement[bool]:
+    """SQL: whether a suppression in force stops this address or this contact on this channel."""
+    asked = literal(channel) if isinstance(channel, str) else channel
+    is_about_all = (suppression.c.channel == EVERY_CHANNEL) & asked.not_in(_OWN_RECORDS)
+    in_force = [suppression.c.lifted_at.is_(None), or_(suppression.c.channel == asked, is_about_all)]
     has_no_contact = suppression.c.contact_id.is_(None)
     by_address = select(suppression.c.id).where(
         *in_force,

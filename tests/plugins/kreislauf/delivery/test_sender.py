@@ -253,7 +253,7 @@ def test_a_broken_template_sends_nothing_and_names_the_field(ledger: Ledger, pro
     with pytest.raises(DeliveryError, match="voucher_code"):
         send_all(step="voucher")
     plan_people(ledger, ["bob"], step="gone", template="welcome/gone", run_id="run-2")
-    with pytest.raises(DeliveryError, match=r"welcome/gone\.en\.mjml does not exist"):
+    with pytest.raises(DeliveryError, match=r"welcome/gone\.en\.mjml or \.yaml does not exist"):
         send_all(step="gone")
     assert provider.requests == []
     assert _states(ledger) == {"planned": 2}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kreislauf.delivery.templates import MergeError, TemplateError, Templates, fill
+from kreislauf.delivery.fields import fill
+from kreislauf.delivery.templates import MergeError, TemplateError, Templates
 from kreislauf.delivery.transport import From
 
 HEADER = '---\nsubject: "Hi {{ first_name }}"\npreheader: "Look"\nsample:\n  voucher_code: X\n---\n'
@@ -42,12 +43,12 @@ def test_a_batch_is_rendered_once_and_filled_a_person(write, sender: From) -> No
     rendered = _render(write(), sender)
     person = {"first_name": "Ada & <Co>", "voucher_code": "A<B"}
     values = rendered.substitutions(person, "flow", "en", URL)
-    assert fill(rendered.subject, values) == "Hi Ada & <Co>"
-    page = fill(rendered.html, values)
+    assert fill(rendered.parts["subject"], values) == "Hi Ada & <Co>"
+    page = fill(rendered.parts["html"], values)
     assert "A&lt;B" in page
     assert "%%" not in page
     assert f'href="{URL}"' in page
-    text = fill(rendered.text, values)
+    text = fill(rendered.parts["text"], values)
     assert "A<B: https://x.example/?utm_source=kreislauf" in text
     assert f"Unsubscribe: {URL}" in text
 
@@ -56,7 +57,7 @@ def test_each_batch_has_its_own_tags_but_the_same_version(write, sender: From) -
     templates = write()
     one, two = _render(templates, sender), _render(templates, sender)
     assert one.nonce != two.nonce
-    assert one.html != two.html
+    assert one.parts["html"] != two.parts["html"]
     assert one.version == two.version
 
 
@@ -66,7 +67,7 @@ def test_a_value_cannot_inject_a_tag_of_the_batch(write, sender: From) -> None:
         tag for tag in rendered.substitutions({"voucher_code": "SECRET"}, "f", "en", URL) if "code" in tag
     )
     values = rendered.substitutions({"first_name": tag, "voucher_code": "SECRET"}, "f", "en", URL)
-    assert "SECRET" not in fill(rendered.subject, values)
+    assert "SECRET" not in fill(rendered.parts["subject"], values)
 
 
 def test_values_beyond_the_providers_limit_are_refused_for_that_person(write, sender: From) -> None:
@@ -127,5 +128,5 @@ def test_a_mistake_in_the_layout_is_found_there(write, sender: From, tmp_path: P
 
 
 def test_a_missing_template_lists_those_that_exist(write) -> None:
-    with pytest.raises(TemplateError, match=r"other/step\.de\.mjml does not exist; there are: flow/step"):
+    with pytest.raises(TemplateError, match=r"other/step\.de\.mjml or \.yaml does not exist; there are: flow/step"):
         write().load("other/step", "de")
