@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,6 @@ from kreislauf.delivery.templates import MergeError, Rendered, TemplateError, Te
 from kreislauf.delivery.transport import Answer, DeliveryError, Envelope, Kind, Recipient, Transport
 from kreislauf.ledger import batches
 from kreislauf.ledger.batches import Claimed, Verdict
-from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.schema import BatchState
 from kreislauf.ledger.store import Ledger, utc_now
 
@@ -58,7 +57,6 @@ def send(
     owner: str,
     links: Links,
     *,
-    caps: Sequence[FrequencyCap] = (),
     as_of: datetime | None = None,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
@@ -66,14 +64,13 @@ def send(
     """Send every planned batch of a flow's step. `owner` names the run and try, for the record.
 
     With `as_of`, the circuit's clock, messages that expired while they waited (a pause, an outage) are
-    skipped, and batches for a later moment are left. `caps` are asked again for every message. Hands
-    over to nobody twice.
+    skipped, and batches for a later moment are left. Hands over to nobody twice.
 
     Raises DeliveryError when sending cannot go on (a refused key, an unreachable provider, a broken
     template): the batch at hand is planned again, and a later call sends it.
     """
     result = SendResult(swept=batches.sweep(ledger, clock()))
-    while claimed := batches.claim(ledger, flow, step, owner, clock(), caps, as_of):
+    while claimed := batches.claim(ledger, flow, step, owner, clock(), as_of):
         result.batches += 1
         result.skipped.update(claimed.skipped)
         if not claimed.messages:

@@ -8,7 +8,7 @@ again. (id, attempt) is the token of a claim: an answer to an older one changes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -64,23 +64,22 @@ def claim(
     step: str,
     owner: str,
     now: datetime,
-    caps: Sequence[FrequencyCap] = (),
     as_of: datetime | None = None,
 ) -> Claimed | None:
     """Claim the oldest planned batch of a step; None if there is none, or the kill switch is set.
 
     With `as_of`, the circuit's clock, a batch for a later moment is not claimed. In the same
     transaction everything is asked again that may have changed since planning: suppression,
-    revoked consent, the frequency caps, and (with `as_of`) whether the message has expired.
+    revoked consent, the batch's frequency caps, and (with `as_of`) whether the message has expired.
     Messages that fail are `skipped` for good. A batch of which nothing is left is closed at once.
     """
     with ledger.write() as connection:
-        if caps:
-            serialise(connection, "claim")  # two claims at once must count each other's messages
         row = connection.execute(_claim_one(flow, step, owner, now, as_of)).first()
         if row is None:
             return None
-        skipped = _skip(connection, row, caps, as_of, now)
+        if row.caps:
+            serialise(connection, "claim")  # of two claims at once the second must count the first's messages
+        skipped = _skip(connection, row, as_of, now)
         messages = _messages(connection, row.id)
         if not messages:
             reason = "no message was left: all were skipped at the claim"
@@ -239,8 +238,29 @@ def message_states(connection: Connection) -> list[Any]:
     return list(connection.execute(counted.group_by(*keys).order_by(*keys)))
 
 
+def due(ledger: Ledger, now: datetime, as_of: datetime) -> list[tuple[str, str, Channel]]:
+    """The flows, steps and channels with batches that may be claimed: by our clock, and the circuit's."""
+    columns = (batch.c.flow, batch.c.step, batch.c.channel)
+    ready = select(*columns).where(
+        batch.c.state == BatchState.PLANNED.value,
+        batch.c.send_at <= as_of,
+        or_(batch.c.not_before.is_(None), batch.c.not_before <= now),
+    )
+    with ledger.read() as connection:
+        found = connection.execute(ready.distinct().order_by(*columns))
+        return [(row.flow, row.step, Channel(row.channel)) for row in found]
+
+
+def waiting(ledger: Ledger, flow: str, run_id: str) -> int:
+    """How many messages of a run wait for a person's approval."""
+    mine = (batch.c.flow == flow, batch.c.run_id == run_id, batch.c.state == BatchState.WAITING.value)
+    counted = select(func.count()).select_from(message.join(batch, batch.c.id == message.c.batch_id))
+    with ledger.read() as connection:
+        return connection.execute(counted.where(*mine)).scalar_one()
+
+
 def _claim_one(flow: str, step: str, owner: str, now: datetime, as_of: datetime | None) -> Any:
-    due = (
+    oldest = (
         select(batch.c.id)
         .where(
             batch.c.state == BatchState.PLANNED.value,
@@ -255,7 +275,7 @@ def _claim_one(flow: str, step: str, owner: str, now: datetime, as_of: datetime 
     )
     return (
         update(batch)
-        .where(batch.c.id == due.scalar_subquery(), ~paused(flow))
+        .where(batch.c.id == oldest.scalar_subquery(), ~paused(flow))
         .values(
             state=BatchState.CLAIMED.value,
             owner=owner,
@@ -268,9 +288,7 @@ def _claim_one(flow: str, step: str, owner: str, now: datetime, as_of: datetime 
     )
 
 
-def _skip(
-    connection: Connection, row: Any, caps: Sequence[FrequencyCap], as_of: datetime | None, now: datetime
-) -> Counter[str]:
+def _skip(connection: Connection, row: Any, as_of: datetime | None, now: datetime) -> Counter[str]:
     skipped: Counter[str] = Counter()
     mine = (message.c.batch_id == row.id, message.c.outcome.is_(None))
     stops = {
@@ -289,8 +307,8 @@ def _skip(
 
     for reason, is_stopped in stops.items():
         skip(reason, is_stopped)
-    for cap in caps:
-        if too_many := _over_the_cap(connection, row, cap):
+    for cap in row.caps:
+        if too_many := _over_the_cap(connection, row, FrequencyCap.from_json(cap)):
             skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
     return skipped
 
