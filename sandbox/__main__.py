@@ -37,7 +37,9 @@ def arguments(defaults: Options) -> argparse.Namespace:
         "--files-inbox", help="folder whose ad_spend and postal_returns receive files that people would drop"
     )
     parser.add_argument("--webhook", help="URL that receives mail events")
-    for name in ("client-id", "client-secret", "crm-token", "mail-key"):
+    parser.add_argument("--sms-answers", help="URL that receives the answers to texts, such as STOP")
+    secrets = ("client-id", "client-secret", "crm-token", "mail-key", "sms-account", "sms-token")
+    for name in (*secrets, "webhook-secret"):
         parser.add_argument(f"--{name}", default=getattr(defaults, name.replace("-", "_")))
     parser.add_argument("--token-life", type=float, default=defaults.token_life, help="seconds")
     parser.add_argument(

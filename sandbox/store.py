@@ -16,10 +16,15 @@ from pathlib import Path
 
 from sandbox.crm.tables import SCHEMA as CRM_SCHEMA
 from sandbox.mail.tables import SCHEMA as MAIL_SCHEMA
+from sandbox.posted import SCHEMA as POSTED_SCHEMA
+from sandbox.push.browsers import SCHEMA as PUSH_SCHEMA
 from sandbox.shop.tables import SCHEMA as SHOP_SCHEMA
+from sandbox.sms.people import SCHEMA as SMS_SCHEMA
 from sandbox.world.tables import SCHEMA as WORLD_SCHEMA
 
 FILE_NAME = "world.sqlite"
+
+SCHEMAS = (WORLD_SCHEMA, SHOP_SCHEMA, CRM_SCHEMA, MAIL_SCHEMA, POSTED_SCHEMA, PUSH_SCHEMA, SMS_SCHEMA)
 
 
 def iso(moment: datetime) -> str:
@@ -96,6 +101,10 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.path.exists():
                 self._generate(fill)
+            else:  # made by an older version: it lacks what is new
+                with contextlib.closing(self.connect()) as db:
+                    for schema in SCHEMAS:
+                        db.executescript(schema)
 
     def _generate(self, fill: Callable[[sqlite3.Connection], None]) -> None:
         draft = self.home / f"{FILE_NAME}.draft"
@@ -104,7 +113,7 @@ class Store:
         db.row_factory = sqlite3.Row
         db.execute("pragma journal_mode = off")
         db.execute("pragma synchronous = off")
-        for schema in (WORLD_SCHEMA, SHOP_SCHEMA, CRM_SCHEMA, MAIL_SCHEMA):
+        for schema in SCHEMAS:
             db.executescript(schema)
         db.execute("begin")
         fill(db)

@@ -28,6 +28,9 @@ class Sandbox:
     client_secret: str
     crm_token: str
     mail_key: str
+    sms_account: str
+    sms_token: str
+    webhook_secret: str
     process: subprocess.Popen[str]
 
     @property
@@ -41,6 +44,18 @@ class Sandbox:
     @property
     def mail(self) -> str:
         return f"{self.url}/mail"
+
+    @property
+    def sms(self) -> str:
+        return f"{self.url}/sms"
+
+    @property
+    def push(self) -> str:
+        return f"{self.url}/push"
+
+    @property
+    def webhook(self) -> str:
+        return f"{self.url}/webhook"
 
     @property
     def world(self) -> dict[str, Any]:

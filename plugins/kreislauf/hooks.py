@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kreislauf.delivery.links import Links
     from kreislauf.delivery.transport import Transport
     from kreislauf.landing.zone import LandingZone
+    from kreislauf.ledger.schema import Channel
     from kreislauf.ledger.store import Ledger
     from kreislauf.sources.base import Source
     from kreislauf.sources.hubspot import HubspotSource
@@ -65,10 +66,12 @@ def ledger() -> Ledger:
     return Ledger.open(connection("ledger"))
 
 
-def transport() -> Transport:
-    from kreislauf.delivery.transport import transport_for
+def transport(channel: Channel) -> Transport:
+    """What sends the messages of a channel, over the connection that kreislauf.delivery.channels names."""
+    from kreislauf.delivery.channels import WAYS
 
-    return transport_for(connection("sendgrid"))
+    way = WAYS[channel]
+    return way.make(connection(way.connection), ledger(), links())
 
 
 def links() -> Links:

@@ -20,6 +20,7 @@ from kreislauf.connections import Connection
 from kreislauf.delivery.links import Links
 from kreislauf.delivery.transport import From
 from kreislauf.ledger.store import Ledger
+from tests.plugins.kreislauf.delivery.channels import OtherEnds
 
 EXTRA = {
     "from_email": "hello@shop.example",
@@ -133,3 +134,16 @@ def links() -> Links:
 @pytest.fixture
 def sender() -> From:
     return From("hello@shop.example", "Sandbox Shop", "Musterweg 1, 10115 Berlin", "https://shop.example")
+
+
+@pytest.fixture(scope="session")
+def _ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherEnds]:
+    with OtherEnds(tmp_path_factory.mktemp("sandbox")).running() as running:
+        yield running
+
+
+@pytest.fixture
+def ends(_ends: OtherEnds) -> OtherEnds:
+    """The other ends of all channels: the sandbox in this process, empty."""
+    _ends.clear()
+    return _ends

@@ -128,5 +128,7 @@ def test_a_mistake_in_the_layout_is_found_there(write, sender: From, tmp_path: P
 
 
 def test_a_missing_template_lists_those_that_exist(write) -> None:
-    with pytest.raises(TemplateError, match=r"other/step\.de\.mjml or \.yaml does not exist; there are: flow/step"):
+    with pytest.raises(
+        TemplateError, match=r"other/step\.de\.mjml or \.yaml does not exist; there are: flow/step"
+    ):
         write().load("other/step", "de")

@@ -1,0 +1,1 @@
+"""A pretend push service and the browsers at its other end."""

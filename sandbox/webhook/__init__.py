@@ -1,0 +1,1 @@
+"""A pretend receiver of our webhooks: it checks signatures and takes each message once."""
