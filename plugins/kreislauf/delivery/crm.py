@@ -1,9 +1,9 @@
 """The CRM as a channel: tasks and notes for sales, and values of a contact's fields, in HubSpot.
 
-Documented at https://developers.hubspot.com/docs/api-reference/crm-tasks-v3 (and notes, contacts). A message's
-address is the contact's id there. A task or a note carries the message's key in a property of ours, and
-is searched by it before it is written a second time; a field's value may be written as often as one
-likes. So a batch that failed is offered again, `TRIES` times, before it is in doubt.
+Documented at https://developers.hubspot.com/docs/api-reference/crm-tasks-v3 (and notes, contacts). A
+message's address is the contact's id there. A task or a note carries the message's key in a property of
+ours, and is searched by it before it is written a second time; a field's value may be written as often
+as one likes. So a batch that failed is offered again, `TRIES` times, before it is in doubt.
 """
 
 from __future__ import annotations

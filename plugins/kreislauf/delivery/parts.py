@@ -22,6 +22,9 @@ SEGMENTS_WARN, SEGMENTS_MOST = 2, 6
 DUE_IN = re.compile(r"([1-9]\d{0,2}) (hour|day|week)s?")
 """When a task is due, from now on."""
 
+PERSONAL = frozenset({"greeting", "salutation", "first_name", "last_name"})
+"""Fields that an overlay must not show: a visitor's id is no login."""
+
 _NUMBER = re.compile(r"\d{1,4}")
 _LINK_FIELD = re.compile(r"url(_or_\w+)?$")
 
@@ -161,6 +164,10 @@ def _of_channel(channel: Channel, parts: Mapping[str, str]) -> list[Finding]:
     if channel is Channel.CRM:
         return _crm(parts)
     if channel is Channel.ONSITE:
+        personal = {tag[1] for text in parts.values() for tag in TAG.findall(text)} & PERSONAL
+        if personal:
+            text = f"anybody at that screen would read {', '.join(sorted(personal))}"
+            return [Finding(True, "personal", text)]
         needed = ("question",) if parts.get("kind") == "survey" else ()
         needed += ("url",) if parts.get("kind") == "content" else ()
         return _missing(parts, needed)

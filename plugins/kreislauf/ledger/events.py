@@ -33,7 +33,10 @@ _CHUNK = 2_000
 
 
 class EventType(StrEnum):
-    """The events of SendGrid's webhook that concern a message."""
+    """The events of SendGrid's webhook that concern a message; what other channels report, in its words.
+
+    `close`: a notification or an overlay was put away.
+    """
 
     PROCESSED = "processed"
     DROPPED = "dropped"
@@ -46,6 +49,7 @@ class EventType(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     GROUP_UNSUBSCRIBE = "group_unsubscribe"
     GROUP_RESUBSCRIBE = "group_resubscribe"
+    CLOSE = "close"
 
 
 _KNOWN = frozenset(EventType)

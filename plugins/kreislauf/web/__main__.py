@@ -1,7 +1,8 @@
 """Run the web app: `python -m kreislauf.web --port 8082`.
 
-Reads the connections `ledger`, `web` and `sendgrid` from the environment, and the landing zone from
-KREISLAUF_LANDING or KREISLAUF_HOME.
+Reads the connections `ledger`, `web` and `sendgrid` from the environment, and `sms` and `push` if they are
+there; the landing zone from KREISLAUF_LANDING or KREISLAUF_HOME. Extra `origins` of `web`: those of the
+site's pages, which may ask for overlays and subscribe to notifications.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 import uvicorn
 
 from kreislauf.connections import Connection
+from kreislauf.delivery import push as web_push
 from kreislauf.delivery.links import Links
 from kreislauf.landing.zone import LandingZone
 from kreislauf.ledger.store import Ledger
 from kreislauf.web.app import create_app
 from kreislauf.web.key import find_verifier
+from kreislauf.web.push import PushSettings
 
 
 def main() -> None:
@@ -38,9 +41,25 @@ def main() -> None:
         landing_zone().inbox("mail_events"),
         Links(web.url, web.secret()),
         find_verifier(Connection.from_env("sendgrid")),
+        site_events_inbox=landing_zone().inbox("site_events"),
+        origins=web.extra.get("origins") or (),
+        sms_token=sms.secret() if (sms := _if_set("sms")) else None,
+        push_settings=_push_settings(),
     )
     # The access log would hold unsubscribe links.
     uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False)
+
+
+def _if_set(conn_id: str) -> Connection | None:
+    """A connection that not everybody has."""
+    return Connection.from_env(conn_id) if os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}") else None
+
+
+def _push_settings() -> PushSettings | None:
+    if (push := _if_set("push")) is None:
+        return None
+    services = tuple(push.extra.get("services") or web_push.SERVICES)
+    return PushSettings(web_push.public_key(push.secret()), services)
 
 
 def landing_zone() -> LandingZone:

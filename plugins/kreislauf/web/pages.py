@@ -6,9 +6,14 @@ from html import escape
 
 _TEXTS = {
     "de": {
-        "ask_title": "Keine E-Mails mehr erhalten?",
-        "ask": "Ein Klick genügt. Danach schreiben wir Ihnen keine Werbung mehr.",
+        "ask_title": "Keine Werbung mehr erhalten?",
+        "ask": "Ein Klick genügt. Danach schicken wir Ihnen keine {channel} mehr mit Werbung.",
         "button": "Abmelden",
+        "everything": "Von allem abmelden",
+        "email": "E-Mails",
+        "sms": "SMS",
+        "push": "Mitteilungen",
+        "other": "Nachrichten",
         "done_title": "Sie sind abgemeldet",
         "done": "Wir schreiben Ihnen keine Werbung mehr. Sie müssen nichts weiter tun.",
         "missing_title": "Diese Seite gibt es nicht",
@@ -16,9 +21,14 @@ _TEXTS = {
         "Bitte öffnen Sie ihn noch einmal direkt aus der E-Mail.",
     },
     "en": {
-        "ask_title": "No more mails from us?",
-        "ask": "One click is enough. After that we will send you no more advertising.",
+        "ask_title": "No more advertising from us?",
+        "ask": "One click is enough. After that we will send you no more {channel} with advertising.",
         "button": "Unsubscribe",
+        "everything": "Unsubscribe from everything",
+        "email": "mails",
+        "sms": "texts",
+        "push": "notifications",
+        "other": "messages",
         "done_title": "You are unsubscribed",
         "done": "We will send you no more advertising. There is nothing else you need to do.",
         "missing_title": "There is no such page",
@@ -42,6 +52,8 @@ _PAGE = """<!doctype html>
   p {{ margin: 0 0 1.5rem; }}
   button {{ padding: .8rem 2rem; border: 0; border-radius: 6px; background: #1d5c4a; color: #fff;
            font: inherit; font-weight: 600; cursor: pointer; }}
+  button {{ margin: 0 .5rem .5rem 0; }}
+  .quiet {{ background: none; color: #1d5c4a; font-weight: 400; text-decoration: underline; }}
   button:focus-visible {{ outline: 3px solid #a8662d; outline-offset: 3px; }}
   @media (max-width: 34rem) {{ main {{ margin: 0; border-radius: 0; min-height: 70vh; }} }}
 </style>
@@ -51,10 +63,15 @@ _PAGE = """<!doctype html>
 """
 
 
-def ask(language: str) -> str:
-    """The page that asks, with a button that posts to its own address."""
-    button = escape(_texts(language)["button"])
-    return _page(language, "ask", f'<form method="post"><button type="submit">{button}</button></form>')
+def ask(language: str, channel: str = "email") -> str:
+    """The page that asks, with buttons that post to its own address: this channel, or everything."""
+    texts = _texts(language)
+    button, everything = escape(texts["button"]), escape(texts["everything"])
+    form = (
+        f'<form method="post"><button type="submit">{button}</button> '
+        f'<button type="submit" class="quiet" name="scope" value="all">{everything}</button></form>'
+    )
+    return _page(language, "ask", form, texts.get(channel, texts["other"]))
 
 
 def done(language: str) -> str:
@@ -73,9 +90,9 @@ def preferred(accept_language: str) -> str:
     return next((language for language in wished if language in _TEXTS), "en")
 
 
-def _page(language: str, name: str, form: str = "") -> str:
+def _page(language: str, name: str, form: str = "", channel: str = "") -> str:
     texts = _texts(language)
-    title, text = escape(texts[f"{name}_title"]), escape(texts[name])
+    title, text = escape(texts[f"{name}_title"]), escape(texts[name].format(channel=channel))
     return _PAGE.format(language=language, title=title, text=text, form=form)
 
 

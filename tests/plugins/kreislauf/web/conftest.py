@@ -22,7 +22,11 @@ from kreislauf.connections import Connection
 from kreislauf.delivery.links import Links
 from kreislauf.ledger.store import Ledger
 from kreislauf.web.app import create_app
+from kreislauf.web.push import PushSettings
 from kreislauf.web.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier
+
+SITE = "https://shop.example"
+SMS_TOKEN = "a token that signs"
 
 
 @dataclass
@@ -80,9 +84,27 @@ def links() -> Links:
 
 
 @pytest.fixture
-def client(ledger: Ledger, inbox: Path, links: Links, provider: Provider) -> Iterator[httpx.Client]:
+def answers(inbox: Path) -> Path:
+    """The folder for the site's events."""
+    return inbox.with_name("site_events")
+
+
+@pytest.fixture
+def client(
+    ledger: Ledger, inbox: Path, answers: Path, links: Links, provider: Provider
+) -> Iterator[httpx.Client]:
     verifier = Verifier(provider.public_key)
-    with Served(create_app(ledger, inbox, links, lambda: verifier)) as client:
+    app = create_app(
+        ledger,
+        inbox,
+        links,
+        lambda: verifier,
+        site_events_inbox=answers,
+        origins=[SITE],
+        sms_token=SMS_TOKEN,
+        push_settings=PushSettings("B-public-key", ("push.example",)),
+    )
+    with Served(app) as client:
         yield client
 
 

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from kreislauf.delivery.links import Links
 from kreislauf.ledger import batches
-from kreislauf.ledger.schema import consent, message, suppression
+from kreislauf.ledger.schema import Channel, consent, message, suppression
 from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.ledger.suppressions import lift
 from kreislauf.ledger.testing import plan_people
+from tests.plugins.kreislauf.delivery.channels import plan
 
 
 @pytest.fixture
@@ -97,3 +98,24 @@ def test_a_link_that_is_not_ours_finds_nothing(
         assert answer.status_code == 404
         assert "Diese Seite gibt es nicht" in answer.text
     assert _rows(ledger, suppression) == []
+
+
+def test_everything_ends_with_the_second_button(client: httpx.Client, ledger: Ledger, path: str) -> None:
+    assert 'name="scope" value="all"' in client.get(path).text
+    for _ in range(2):
+        assert client.post(path, data={"scope": "all"}).status_code == 200
+    (stopped,) = _rows(ledger, suppression)
+    assert (stopped.channel, stopped.contact_id) == ("all", "ada")
+    assert {row.channel for row in _rows(ledger, consent)} == {"email", "sms", "push"}
+    assert batches.claim(ledger, "flow_welcome", "hello", "me", utc_now()).messages == []
+
+
+def test_a_texts_link_ends_the_texts(client: httpx.Client, ledger: Ledger, links: Links) -> None:
+    plan(ledger, Channel.SMS, ["+4915112345678"])
+    (sent,) = _rows(ledger, message)
+    path = links.unsubscribe(sent.message_key).removeprefix(links.base_url)
+    assert "keine SMS mehr" in client.get(path).text
+    client.post(path)
+    (stopped,) = _rows(ledger, suppression)
+    assert (stopped.address, stopped.channel) == ("+4915112345678", "sms")
+    assert _rows(ledger, consent)[0].channel == "sms"
