@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import insert
 
+from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.plan import BATCH_SIZE, plan
-from kreislauf.ledger.schema import Reason, candidate, decision
-from kreislauf.ledger.store import Ledger, utc_now
+from kreislauf.ledger.schema import Channel, Reason, candidate
+from kreislauf.ledger.store import Ledger
 
 AS_OF = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 
@@ -27,34 +29,49 @@ def plan_people(
     as_of: datetime = AS_OF,
     merge: Mapping[str, Any] | None = None,
     batch_size: int = BATCH_SIZE,
+    caps: Sequence[FrequencyCap] = (),
     **candidate_columns: Any,
 ) -> int:
     """Plan a message for each contact; the address is `<contact>@example.org`. Returns how many are new."""
-    who = {"flow": flow, "step": step, "occurrence_id": occurrence, "run_id": run_id}
-    asked = {
-        **who,
-        "occurred_at": as_of,
-        "due_at": as_of,
-        "is_condition_met": True,
-        "has_consent": True,
-        "language": "en",
-        "merge": dict(merge or {}),
-        **candidate_columns,
-    }
-    decided = {
-        **who,
-        "flow_version": "1",
-        "reason": Reason.PLANNED.value,
-        "is_final": True,
-        "as_of": as_of,
-        "build_id": "build-1",
-        "updated_at": utc_now(),
-    }
-    people = list(contacts)
-    rows = [{**asked, "contact_id": name, "address": f"{name}@example.org"} for name in people]
+    rows = [
+        {
+            "run_id": run_id,
+            "flow": flow,
+            "step": step,
+            "contact_id": name,
+            "occurrence_id": occurrence,
+            "occurred_at": as_of,
+            "due_at": as_of,
+            "send_at": as_of,
+            "delay": 0,
+            "is_since_trigger": False,
+            "is_goal_reached": False,
+            "is_condition_met": True,
+            "has_consent": True,
+            "is_held_out": False,
+            "is_in_pilot": True,
+            "address": f"{name}@example.org",
+            "language": "en",
+            "timezone": "Europe/Berlin",
+            "merge": dict(merge or {}),
+            "reason": Reason.PLANNED.value,
+            **candidate_columns,
+        }
+        for name in contacts
+    ]
+    planned_step: Any = SimpleNamespace(
+        flow=flow,
+        name=step,
+        channel=Channel.EMAIL,
+        templates={candidate_columns.get("variant", ""): template},
+        priority=1,
+        topic="marketing",
+        approve_above=None,
+        voucher=None,
+    )
+    run: Any = SimpleNamespace(run_id=run_id, as_of=as_of)
     with ledger.write() as connection:
         connection.execute(insert(candidate), rows)
-        connection.execute(insert(decision), [{**decided, "contact_id": name} for name in people])
-        planned = plan(connection, run_id, flow, step, template, as_of, batch_size)
+        planned = plan(connection, planned_step, run, caps, batch_size)
         connection.execute(candidate.delete().where(candidate.c.run_id == run_id))
     return planned
