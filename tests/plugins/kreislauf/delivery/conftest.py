@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from kreislauf.connections import Connection
 from kreislauf.delivery.links import Links
 from kreislauf.delivery.transport import From
-from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.schema import push_subscription
+from kreislauf.ledger.store import Ledger, utc_now
+from sandbox.push import browsers
 from tests.plugins.kreislauf.delivery.channels import OtherEnds
 
 EXTRA = {
@@ -147,3 +150,21 @@ def ends(_ends: OtherEnds) -> OtherEnds:
     """The other ends of all channels: the sandbox in this process, empty."""
     _ends.clear()
     return _ends
+
+
+@pytest.fixture
+def subscribe(ledger: Ledger, ends: OtherEnds):
+    """Browsers that subscribe at the push service and with us; their ids."""
+
+    def subscribe(number: int) -> list[str]:
+        now, ids = utc_now(), []
+        with ends.store.write() as db, ledger.write() as connection:
+            for _ in range(number):
+                given = browsers.subscribe(db, ends.url)
+                ids.append(given["endpoint"].rpartition("/")[2])
+                row = {"id": ids[-1], "endpoint": given["endpoint"], **given["keys"]}
+                times = {"created_at": now, "updated_at": now}
+                connection.execute(insert(push_subscription).values(**row, **times, language="de"))
+        return ids
+
+    return subscribe

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from kreislauf.connections import Connection
 from kreislauf.delivery.channels import WAYS
@@ -29,7 +29,7 @@ from kreislauf.ledger.schema import (
     suppression,
 )
 from kreislauf.ledger.store import Ledger, utc_now
-from sandbox.push import browsers, crypto
+from sandbox.push import crypto
 from tests.plugins.kreislauf.delivery.channels import OtherEnds, plan, rows, states, write_template
 
 VAPID, _ = crypto.new_pair()
@@ -67,24 +67,6 @@ def send_all(ledger: Ledger, ends: OtherEnds, links: Links, tmp_path: Path):
         return send(ledger, transport, templates, "flow", channel.value, "run-1 try 1", links, **options)
 
     return send_all
-
-
-@pytest.fixture
-def subscribe(ledger: Ledger, ends: OtherEnds):
-    """Browsers that subscribe at the push service and with us; their ids."""
-
-    def subscribe(number: int) -> list[str]:
-        now, ids = utc_now(), []
-        with ends.store.write() as db, ledger.write() as connection:
-            for _ in range(number):
-                given = browsers.subscribe(db, ends.url)
-                ids.append(given["endpoint"].rpartition("/")[2])
-                row = {"id": ids[-1], "endpoint": given["endpoint"], **given["keys"]}
-                times = {"created_at": now, "updated_at": now}
-                connection.execute(insert(push_subscription).values(**row, **times, language="de"))
-        return ids
-
-    return subscribe
 
 
 def inbox(ends: OtherEnds, channel: str) -> list[dict[str, Any]]:
