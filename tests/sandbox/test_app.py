@@ -15,7 +15,15 @@ from sandbox.store import parse
 def test_the_index_page_links_what_can_be_looked_at(sandbox):
     page = httpx.get(sandbox.url)
     assert page.status_code == 200
-    for path in ("/mail/inbox", "/world", "/faults"):
+    for path in (
+        "/mail/inbox",
+        "/sms/inbox",
+        "/push/inbox",
+        "/crm/tasks",
+        "/webhook/inbox",
+        "/world",
+        "/faults",
+    ):
         assert f'href="{path}"' in page.text
         assert httpx.get(f"{sandbox.url}{path}").status_code == 200
 
