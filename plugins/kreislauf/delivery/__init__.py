@@ -1,1 +1,1 @@
-"""Rendering messages and handing them to a mail provider, each at most once."""
+"""Rendering messages of every channel and handing them over, each at most once."""

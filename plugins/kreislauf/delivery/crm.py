@@ -89,14 +89,14 @@ class _Round:
         """Write everything; the messages that cannot be written, with the reason."""
         contacts = self._contacts()
         rejected, inputs = {}, {}
+        if self._kind in _ASSOCIATION:
+            self._need_property()
         written = self._written() if self._envelope.attempt > 1 else set()
         for person in self._envelope.recipients:
             if (contact := contacts.get(person.address)) is None:
                 rejected[person.message_key] = "the CRM does not know the contact"
             elif person.message_key not in written:
                 inputs[person.message_key] = self._input(person, contact)
-        if self._kind in _ASSOCIATION:
-            self._need_property()
         path = f"{self._kind}/batch/create" if self._kind in _ASSOCIATION else "contacts/batch/update"
         for key, reason in self._write(path, inputs):
             rejected[key] = reason
@@ -125,7 +125,6 @@ class _Round:
         """The keys of this batch that the CRM has already."""
         if self._kind not in _ASSOCIATION:
             return set()
-        self._need_property()
         keys = [person.message_key for person in self._envelope.recipients]
         wanted = {"propertyName": KEY_PROPERTY, "operator": "IN", "values": keys}
         body = {"filterGroups": [{"filters": [wanted]}], "properties": [KEY_PROPERTY], "limit": 200}

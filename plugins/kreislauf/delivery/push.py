@@ -90,6 +90,8 @@ class PushTransport:
                 row = known[person.address]
                 if not is_service(row.endpoint, self.services):
                     return Single(Kind.SOME_REJECTED, "its endpoint is not at a known push service")
+                if not are_keys(row.p256dh, row.auth):
+                    return Single(Kind.SOME_REJECTED, "nothing can be encrypted with the browser's keys")
                 keys = {"endpoint": row.endpoint, "keys": {"p256dh": row.p256dh, "auth": row.auth}}
                 body = WebPusher(keys).encode(self._payload(envelope, person), "aes128gcm")["body"]
                 try:
@@ -147,6 +149,17 @@ def is_service(endpoint: str, services: tuple[str, ...]) -> bool:
     return is_known and (found.scheme == "https" or (found.scheme == "http" and is_local(host)))
 
 
+def are_keys(p256dh: str, auth: str) -> bool:
+    """Whether a browser's keys are what RFC 8291 says: a point of P-256, and 16 bytes."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decoded(p256dh))
+        return len(_decoded(auth)) == 16
+    except ValueError:
+        return False
+
+
 def public_key(private_key: str) -> str:
     """The key that the site hands to browsers (`applicationServerKey`), base64url.
 
@@ -156,12 +169,16 @@ def public_key(private_key: str) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     try:
-        number = int.from_bytes(base64.urlsafe_b64decode(private_key + "=" * (-len(private_key) % 4)))
+        number = int.from_bytes(_decoded(private_key))
         key = ec.derive_private_key(number, ec.SECP256R1()).public_key()
     except ValueError:
         raise ValueError("connection 'push': password must be a VAPID private key, base64url") from None
     point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _headers(parts: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Outgoing webhooks: one signed POST a message, to a receiver that knows a message again by its key.
 
 Because the receiver drops what it has, no answer and 5xx are simply offered again, with growing
-waits; after `TRIES` a message is in doubt. The signature is that of Stripe's webhooks
-(https://docs.stripe.com/webhooks#verify-manually): HMAC-SHA256 over "<seconds>.<body>".
+waits. After `TRIES` a message is in doubt, or the flow stops if the receiver cannot be reached at all.
+The signature is that of Stripe's webhooks (https://docs.stripe.com/webhooks#verify-manually):
+HMAC-SHA256 over "<seconds>.<body>".
 """
 
 from __future__ import annotations
@@ -63,8 +64,7 @@ class WebhookTransport:
                 try:
                     response = client.post(self.url, content=body, headers=headers)
                 except httpx.TransportError as error:
-                    failed = no_answer(error, "the webhook's receiver", "webhook")
-                    return failed if failed.kind is Kind.REFUSED else _again(envelope, failed)
+                    return _again(envelope, no_answer(error, "the webhook's receiver", "webhook"))
                 return _judge(response, envelope)
 
             return offer_each(envelope, offer)
@@ -102,6 +102,7 @@ def _judge(response: httpx.Response, envelope: Envelope) -> Single:
 
 
 def _again(envelope: Envelope, failed: Single) -> Single:
+    """Later, as long as there are tries left."""
     if envelope.attempt >= TRIES:
         return failed
     wait = FIRST_WAIT * 2 ** (envelope.attempt - 1)

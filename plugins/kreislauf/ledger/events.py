@@ -112,6 +112,7 @@ def settle(connection: Connection) -> int:
 
 
 def _settle_single(connection: Connection, channels: list[str], now: datetime) -> int:
+    """Take proven messages out of their batches; return how many of these have nothing in doubt left."""
     known = (
         select(message.c.batch_id, message.c.message_key)
         .join(batch, batch.c.id == message.c.batch_id)
@@ -127,8 +128,7 @@ def _settle_single(connection: Connection, channels: list[str], now: datetime) -
     for batch_id, keys in proven.items():
         split(connection, batch_id, keys, BatchState.ACCEPTED, now, settled_by="event")
     emptied = update(batch).where(batch.c.id.in_(proven), batch.c.size == 0)
-    connection.execute(emptied.values(state=BatchState.ACCEPTED.value, settled_by="event"))
-    return len(proven)
+    return connection.execute(emptied.values(state=BatchState.ACCEPTED.value, settled_by="event")).rowcount
 
 
 def _record_chunk(connection: Connection, chunk: Iterable[Mapping[str, Any]], result: Recorded) -> None:

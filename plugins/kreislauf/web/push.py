@@ -19,7 +19,7 @@ from sqlalchemy import insert, select, update
 from starlette.concurrency import run_in_threadpool
 
 from kreislauf.delivery.links import Links
-from kreislauf.delivery.push import BEACON, is_service
+from kreislauf.delivery.push import BEACON, are_keys, is_service
 from kreislauf.ledger import events
 from kreislauf.ledger.schema import message, push_subscription
 from kreislauf.ledger.store import Ledger
@@ -53,11 +53,13 @@ def routes(ledger: Ledger, links: Links, push: PushSettings, clock: Callable[[],
         keys = given.get("keys")
         if not isinstance(keys, dict):
             raise HTTPException(400, "keys must be an object")
+        if not are_keys(text(keys, "p256dh", 128), text(keys, "auth", 64)):
+            raise HTTPException(400, "keys are no keys of a browser")
         row = {
             "visitor_id": text(given, "visitor_id", 64),
             "endpoint": endpoint,
-            "p256dh": text(keys, "p256dh", 128),
-            "auth": text(keys, "auth", 64),
+            "p256dh": keys["p256dh"],
+            "auth": keys["auth"],
             "language": language if (language := given.get("language")) in LANGUAGES else LANGUAGES[0],
         }
         key = links.message_key(str(given.get("token", "")), BEACON)

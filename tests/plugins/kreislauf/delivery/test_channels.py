@@ -17,7 +17,8 @@ from kreislauf.delivery.links import Links
 from kreislauf.delivery.push import is_service
 from kreislauf.delivery.sender import SendResult, send
 from kreislauf.delivery.templates import Templates
-from kreislauf.delivery.transport import DeliveryError, SendingDisabled
+from kreislauf.delivery.transport import DeliveryError, From, SendingDisabled
+from kreislauf.delivery.webhook import TRIES, WebhookTransport
 from kreislauf.ledger import batches
 from kreislauf.ledger.schema import (
     Channel,
@@ -244,6 +245,23 @@ def test_a_webhook_that_never_answers_is_in_doubt_at_last(ledger, ends, send_all
         send_all(Channel.WEBHOOK, clock=lambda moment=now: moment)
     assert states(ledger) == {"in_doubt": 1}
     assert ends.faults.listing()[0]["hits"] == 6
+
+
+def test_a_receiver_that_is_down_is_asked_again_before_a_person_is(ledger, links, tmp_path: Path) -> None:
+    write_template(tmp_path, Channel.WEBHOOK)
+    plan(ledger, Channel.WEBHOOK, ["c1"])
+    down = WebhookTransport(From("", "", "", ""), "http://127.0.0.1:9/", "secret")
+    now = utc_now()
+    for attempt in range(1, TRIES + 1):
+        now += timedelta(hours=1)
+        options = {"clock": lambda moment=now: moment, "sleep": lambda seconds: None}
+        arguments = (ledger, down, Templates(tmp_path), "flow", "webhook", "me", links)
+        if attempt < TRIES:
+            assert dict(send(*arguments, **options).messages) == {"planned": 1}
+        else:
+            with pytest.raises(DeliveryError, match="cannot be reached"):
+                send(*arguments, **options)
+    assert states(ledger) == {"planned": 1}
 
 
 @pytest.mark.parametrize(("status", "state"), [(422, "rejected"), (410, "planned"), (401, "planned")])

@@ -10,13 +10,14 @@ import pytest
 from kreislauf.delivery.links import Links
 from kreislauf.ledger.schema import Channel, event, message, push_subscription
 from kreislauf.ledger.store import Ledger
+from sandbox.push import crypto
 from tests.plugins.kreislauf.delivery.channels import plan, rows
 from tests.plugins.kreislauf.web.conftest import SITE
 
 ENDPOINT = "https://push.example/send/1"
 GIVEN = {
     "endpoint": ENDPOINT,
-    "keys": {"p256dh": "B" * 87, "auth": "a" * 22},
+    "keys": {"p256dh": crypto.new_pair()[1], "auth": "a" * 22},
     "visitor_id": "v1",
     "language": "en",
 }
@@ -56,7 +57,9 @@ def test_a_message_that_led_there_says_who_it_is(client, ledger, links: Links) -
         {"endpoint": "http://127.0.0.1:8081/"},
         {"endpoint": None},
         {"keys": "x"},
-        {"keys": {"p256dh": "B" * 200, "auth": "a"}},
+        {"keys": {"p256dh": "B" * 200, "auth": "a" * 22}},
+        {"keys": {"p256dh": "B" * 87, "auth": "a" * 22}},
+        {"keys": GIVEN["keys"] | {"auth": "a"}},
         {"visitor_id": ""},
         {"visitor_id": "v" * 65},
     ],
