@@ -64,7 +64,7 @@ docs: $(READY) ## docs/tables: every table, its columns, what it reads and answe
 conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (Spark needs Java 17)
 	@$(RUN) scripts.conformance
 
-bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE=100000)
+bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE="10000 100000")
 	@$(RUN) scripts.bench $(SIZE)
 
 mutate: $(READY) ## build faults into the SQL and show which the tests miss (file=scores/rfm: of one file)

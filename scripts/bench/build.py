@@ -64,7 +64,7 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
     draft = folder / "floor.parquet"
     with duckdb.connect(config={"threads": os.cpu_count() or 1}) as database:
         for name, parts in files.items():
-            relation = f"read_parquet([{', '.join(_literal(part) for part in parts)}])"
+            relation = f"read_parquet([{', '.join(literal(part) for part in parts)}])"
             with Stopwatch() as reading:
                 counted = f"select count(*), bit_xor(hash(columns)) from {relation} as columns"
                 [(read, _)] = database.execute(counted).fetchall()
@@ -75,7 +75,7 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
                 continue
             database.execute(f"create table result as from {relation}")
             with Stopwatch() as writing:
-                database.execute(f"copy result to {_literal(draft)} (format parquet, compression zstd)")
+                database.execute(f"copy result to {literal(draft)} (format parquet, compression zstd)")
                 with draft.open("rb") as file:
                     os.fsync(file.fileno())
             database.execute("drop table result")
@@ -147,5 +147,6 @@ def published_engine(folder: Path) -> Engine:
     return engine_for(Connection("warehouse", "duckdb", str(folder / "warehouse")))
 
 
-def _literal(path: object) -> str:
+def literal(path: object) -> str:
+    """A path as SQL."""
     return "'" + str(path).replace("'", "''") + "'"

@@ -30,20 +30,20 @@ SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
 @dataclass
 class Built:
     """A build of all models. `failed`: why a table could not be written, by its name. `breaches`: what
-    the audit of core counted, by rule.
+    the audit of core counted, by rule. `times`: seconds of each table.
     """
 
     build_id: str
     seconds: float
     failed: dict[str, str] = field(default_factory=dict)
     breaches: dict[str, int] = field(default_factory=dict)
-    slowest: list[tuple[str, float]] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=dict)
 
 
 def build(engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None = None) -> Built:
     """Build and publish. A table that fails does not keep the others from being built."""
     models = models or load_models(SQL)
-    begun, times = time.monotonic(), {}
+    begun = time.monotonic()
     info = engine.begin_build(AS_OF)
     engine.load_raw(info, zone.manifests())
     built = Built(info.build_id, 0)
@@ -53,12 +53,11 @@ def build(engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None 
             write_table(engine, info, model)
         except (WarehouseError, ModelError) as error:
             built.failed[name] = str(error)
-        times[name] = time.monotonic() - since
+        built.times[name] = time.monotonic() - since
     engine.publish(info)
     built.seconds = time.monotonic() - begun
     core = [model for name, model in models.items() if model.layer == "core" and name not in built.failed]
     built.breaches = count_breaches(engine, info, checks_for(core, AS_OF))
-    built.slowest = sorted(times.items(), key=lambda item: -item[1])[:5]
     return built
 
 

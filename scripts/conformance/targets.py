@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -42,6 +43,8 @@ class Result:
 
     built: build.Built
     tables: dict[str, pyarrow.Table]
+    cpu_seconds: float = 0
+    """Of the build, of reading its tables, and of a server that was started for it, with its start."""
 
 
 def _duckdb(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
@@ -76,6 +79,19 @@ def _spark(server: Callable[[], AbstractContextManager[str]]) -> Callable[..., R
             return _run(engine, zone, models)
 
     return run
+
+
+def timed(target: Target, folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+    """A run of the target with what it cost, its server's CPU seconds included where it has one."""
+    before = _cpu_seconds()
+    result = target.run(folder, zone, models)
+    return replace(result, cpu_seconds=_cpu_seconds() - before)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of all that it has started and that has ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 @contextlib.contextmanager
