@@ -61,8 +61,8 @@ check: $(READY) ## ruff, sqlfluff, templates and the conventions of this reposit
 docs: $(READY) ## docs/tables: every table, its columns, what it reads and answers
 	@$(RUN) scripts.docs
 
-conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (Spark needs Java 17)
-	@$(RUN) scripts.conformance
+conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (ENGINES="--spark": only those)
+	@$(RUN) scripts.conformance $(ENGINES)
 
 bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE="10000 100000")
 	@$(RUN) scripts.bench $(SIZE)

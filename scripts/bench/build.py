@@ -125,12 +125,12 @@ def _is_same(folder: Path, before: Any, build: Any, table: str) -> bool:
 
 
 def raw_files(folder: Path) -> dict[str, list[str]]:
-    """The landed part files of each raw table."""
-    files: dict[str, list[str]] = {}
+    """The landed part files of each raw table, each once."""
+    files: dict[str, dict[str, None]] = {}
     for manifest in _zone(folder).manifests():
         for name in manifest.tables:
-            files.setdefault(f"raw.{name}", []).append(manifest.table_path(name))
-    return files
+            files.setdefault(f"raw.{name}", {})[manifest.table_path(name)] = None
+    return {name: list(parts) for name, parts in files.items()}
 
 
 def _add(total: Stopwatch, part: Stopwatch) -> None:

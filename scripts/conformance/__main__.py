@@ -42,11 +42,11 @@ class Verdict:
         return not (self.differences or self.result.built.failed or self.audits)
 
     def line(self) -> str:
-        tables = self.result.tables
+        tables, cpu = self.result.tables, self.result.cpu_seconds
         return _LINE.format(
             self.name, len(tables), sum(table.num_rows for table in tables.values()),
             sum(difference.rows for difference in self.differences), len(self.result.built.failed),
-            f"{self.result.built.seconds:.1f}", f"{self.result.cpu_seconds:.1f}",
+            f"{self.result.built.seconds:.1f}", "-" if cpu is None else f"{cpu:.1f}",
             f"{1000 * statistics.median(self.result.built.times.values()):.0f}",
         )  # fmt: skip
 
