@@ -13,7 +13,6 @@ with contact_keys as (
         source,
         source_id
     from core.contact_keys
-    where source <> 'visitor'
 ),
 
 shop_customers as (

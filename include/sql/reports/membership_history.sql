@@ -22,7 +22,6 @@ contact_keys as (
         record_id,
         contact_id
     from core.contact_keys
-    where source <> 'visitor'
 ),
 
 stage_history as (
