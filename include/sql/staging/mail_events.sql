@@ -35,7 +35,7 @@ select
         when lower(event_type) = 'bounce' and lower(bounce_type) = 'blocked' then 'soft_bounce'
         when lower(event_type) = 'bounce' then 'hard_bounce'
         when lower(event_type) = 'spamreport' then 'complaint'
-        when lower(event_type) in ('unsubscribe', 'group_unsubscribe') then 'unsubscribe'
+        when lower(event_type) = 'group_unsubscribe' then 'unsubscribe'
         else lower(event_type)
     end as event_type,
     nullif(lower(trim(email)), '') as email,
