@@ -39,6 +39,7 @@ select
     stage_history.stage_rank,
     stage_history.entered_at,
     stage_history.left_at,
+    stage_history.is_first,
     stages.highest_stage,
     proofs.evidence
 from stage_history

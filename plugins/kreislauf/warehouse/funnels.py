@@ -13,6 +13,8 @@ holds) and `<stage>_evidence` (what it is). The table of that name has the stays
 A file without such columns gives its stays itself, with the columns of `STAY`.
 """
 
+# ruff: file-ignore[hardcoded-sql-expression]: stages and their columns, which are checked
+
 from __future__ import annotations
 
 import re
@@ -21,9 +23,12 @@ from pathlib import Path
 
 from kreislauf.warehouse.model import ModelError
 
-STAY = ("contact_id", "stage", "stage_rank", "entered_at", "left_at", "highest_stage", "evidence")
+STAY = (
+    "contact_id", "stage", "stage_rank", "entered_at", "left_at", "is_first", "highest_stage", "evidence"
+)  # fmt: skip
 """Columns of a funnel's table. `left_at` is NULL while the stay lasts; `stage_rank` grows from stage to
-stage; `highest_stage` is the furthest that the contact ever came."""
+stage; `is_first`: the contact stands here or higher for the first time; `highest_stage` is the furthest
+that it ever came."""
 
 _STAYS = """,
 
@@ -45,6 +50,7 @@ select
     cast(stage_rank as bigint) as stage_rank,
     entered_at,
     case when cast(left_at as date) <= cast({{{{ as_of }}}} as date) then left_at end as left_at,
+    is_first,
     highest_stage,
     evidence
 from stays
@@ -89,17 +95,17 @@ def _spans(stages: Sequence[str]) -> Iterator[str]:
 def _stays(stages: Sequence[str]) -> Iterator[str]:
     """One SELECT a stage for the way up, and one for the way down."""
     for rank, stage in enumerate(stages, 1):
-        this = f"select contact_id, '{stage}' as stage, {rank} as stage_rank, highest_stage,"
+        stay = f"'{stage}' as stage, {rank} as stage_rank, highest_stage"
         is_last = rank == len(stages)
         left = f"until_{rank}" if is_last else f"coalesce(from_{rank + 1}, until_{rank})"
         yield (
-            f"{this} from_{rank} as entered_at, {left} as left_at, evidence_{rank} as evidence"
-            f" from reached where from_{rank} < {left}"
+            f"select contact_id, {stay}, from_{rank} as entered_at, {left} as left_at, true as is_first,"
+            f" evidence_{rank} as evidence from reached where from_{rank} < {left}"
         )
         if not is_last:
             yield (
-                f"{this} until_{rank + 1} as entered_at, until_{rank} as left_at, 'lapsed' as evidence"
-                f" from reached where until_{rank + 1} < until_{rank}"
+                f"select contact_id, {stay}, until_{rank + 1} as entered_at, until_{rank} as left_at,"
+                f" false as is_first, 'lapsed' as evidence from reached where until_{rank + 1} < until_{rank}"
             )
 
 
