@@ -11,8 +11,7 @@ stages as (
         name,
         stage,
         stage_rank,
-        lead(stage) over (partition by name order by stage_rank) as next_stage,
-        lead(stage_rank) over (partition by name order by stage_rank) as next_rank
+        lead(stage) over (partition by name order by stage_rank) as next_stage
     from (
         select distinct
             name,
@@ -22,32 +21,19 @@ stages as (
     ) as listed
 ),
 
-advances as (
-    -- The first time in a stage, and when and where the contact first stood higher. Who falls back
-    -- into a stage, or comes there again, does not pass through it.
-    select
-        name,
-        stage_rank,
-        entered_at,
-        lead(entered_at) over (partition by name, contact_id order by entered_at) as passed_at,
-        lead(stage_rank) over (partition by name, contact_id order by entered_at) as passed_to
-    from members
-    where is_first
-),
-
 counted as (
+    -- Who falls back into a stage, or comes there again, does not pass through it.
     select
         stages.name,
         stages.stage,
         stages.stage_rank,
         stages.next_stage,
-        count(advances.entered_at) as entered,
-        count(advances.passed_at) as moved_on,
-        sum(case when advances.passed_to = stages.next_rank then 1 else 0 end) as moved_to_next,
-        MEDIAN(DAYS_BETWEEN(advances.entered_at, advances.passed_at)) as median_days
-    from stages
-    left join advances
-        on stages.name = advances.name and stages.stage_rank = advances.stage_rank
+        sum(case when members.is_first then 1 else 0 end) as entered,
+        count(members.passed_at) as moved_on,
+        sum(case when members.passed_to = stages.next_stage then 1 else 0 end) as moved_to_next,
+        MEDIAN(DAYS_BETWEEN(members.entered_at, members.passed_at)) as median_days
+    from members
+    inner join stages on members.name = stages.name and members.stage_rank = stages.stage_rank
     group by stages.name, stages.stage, stages.stage_rank, stages.next_stage
 ),
 

@@ -13,8 +13,6 @@ holds) and `<stage>_evidence` (what it is). The table of that name has the stays
 A file without such columns gives its stays itself, with the columns of `STAY`.
 """
 
-# ruff: file-ignore[hardcoded-sql-expression]: stages and their columns, which are checked
-
 from __future__ import annotations
 
 import re
@@ -24,11 +22,12 @@ from pathlib import Path
 from kreislauf.warehouse.model import ModelError
 
 STAY = (
-    "contact_id", "stage", "stage_rank", "entered_at", "left_at", "is_first", "highest_stage", "evidence"
+    "contact_id", "stage", "stage_rank", "entered_at", "left_at", "evidence",
+    "is_first", "passed_at", "passed_to", "highest_stage",
 )  # fmt: skip
 """Columns of a funnel's table. `left_at` is NULL while the stay lasts; `stage_rank` grows from stage to
-stage; `is_first`: the contact stands here or higher for the first time; `highest_stage` is the furthest
-that it ever came."""
+stage; `is_first`: the contact stands here or higher for the first time, and at `passed_at` it stood higher
+for the first time, in the stage `passed_to`; `highest_stage` is the furthest that it ever came."""
 
 _STAYS = """,
 
@@ -50,9 +49,11 @@ select
     cast(stage_rank as bigint) as stage_rank,
     entered_at,
     case when cast(left_at as date) <= cast({{{{ as_of }}}} as date) then left_at end as left_at,
+    evidence,
     is_first,
-    highest_stage,
-    evidence
+    cast(passed_at as timestamp) as passed_at,
+    cast(passed_to as varchar) as passed_to,
+    highest_stage
 from stays
 where cast(entered_at as date) <= cast({{{{ as_of }}}} as date)
 """
@@ -95,18 +96,28 @@ def _spans(stages: Sequence[str]) -> Iterator[str]:
 def _stays(stages: Sequence[str]) -> Iterator[str]:
     """One SELECT a stage for the way up, and one for the way down."""
     for rank, stage in enumerate(stages, 1):
-        stay = f"'{stage}' as stage, {rank} as stage_rank, highest_stage"
-        is_last = rank == len(stages)
-        left = f"until_{rank}" if is_last else f"coalesce(from_{rank + 1}, until_{rank})"
-        yield (
-            f"select contact_id, {stay}, from_{rank} as entered_at, {left} as left_at, true as is_first,"
-            f" evidence_{rank} as evidence from reached where from_{rank} < {left}"
-        )
-        if not is_last:
+        here = f"select contact_id, '{stage}' as stage, {rank} as stage_rank, highest_stage"
+        if rank == len(stages):
             yield (
-                f"select contact_id, {stay}, until_{rank + 1} as entered_at, until_{rank} as left_at,"
-                f" false as is_first, 'lapsed' as evidence from reached where until_{rank + 1} < until_{rank}"
+                f"{here}, from_{rank} as entered_at, until_{rank} as left_at, evidence_{rank} as evidence,"
+                f" true as is_first, null as passed_at, null as passed_to"
+                f" from reached where from_{rank} < until_{rank}"
             )
+            continue
+        up, next_stages = rank + 1, list(enumerate(stages, 1))[rank:]
+        # The furthest of the stages that were reached at that moment.
+        to = " ".join(f"when from_{number} then '{name}'" for number, name in reversed(next_stages))
+        left = f"coalesce(from_{up}, until_{rank})"
+        yield (
+            f"{here}, from_{rank} as entered_at, {left} as left_at, evidence_{rank} as evidence,"
+            f" true as is_first, from_{up} as passed_at, case from_{up} {to} end as passed_to"
+            f" from reached where from_{rank} < {left}"
+        )
+        yield (
+            f"{here}, until_{up} as entered_at, until_{rank} as left_at, 'lapsed' as evidence,"
+            f" false as is_first, null as passed_at, null as passed_to"
+            f" from reached where until_{up} < until_{rank}"
+        )
 
 
 def _of(function: str, columns: Sequence[str]) -> str:
