@@ -185,19 +185,25 @@ def part_change(part: Path) -> Change:
 def raw_change(columns: Columns, now: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
     """What landed since, and what of the rest counts now and did not before, or the other way round.
 
-    Both as noted of a raw table: `files`, their `sums`, and `where` the rows count. None when a part is
-    not there any more: the landing zone was replayed.
+    Both as noted of a raw table: `files`, the checksum and the file of each of its `runs`, and `where` the
+    rows count. A file may be of several runs, old and new, and what was read before may have been merged
+    since. None when a run is not there any more, or has other rows: the landing zone was replayed.
     """
-    if "sums" not in now:  # raw.manifests, which each build has a file of its own of
+    if "runs" not in now:  # raw.manifests, which each build has a file of its own of
         rows, rows_before = (raw_relation(columns, noted["files"]) for noted in (now, was))
         return Change(f"{rows_before} except all {rows}", f"{rows} except all {rows_before}")
-    before, after = (dict(zip(noted["files"], noted.get("sums", ()), strict=False)) for noted in (was, now))
+    before, after = ({run: digest for run, (digest, _) in noted.get("runs", {}).items()} for noted in (was, now))
     if not before.items() <= after.items() or len(before) < len(was["files"]):
         return None
-    new = [file for file in after if file not in before]
-    added, removed = [raw_relation(columns, new, now["where"])], [raw_relation(columns, [])]
+    new = after.keys() - before.keys()
+    files = dict.fromkeys(file for run, (_, file) in now["runs"].items() if run in new)
+    old = [run for run, (_, file) in now["runs"].items() if file in files and run not in new]
+    landed = [f"({now['where']})"] if now["where"] else []
+    landed += [f"_run not in ({', '.join(map(literal, old))})"] if old else []
+    added, removed = [raw_relation(columns, files, " and ".join(landed) or None)], [raw_relation(columns, [])]
     if now["where"] != was["where"]:
-        rows = f"select * from ({raw_relation(columns, list(before))})"
+        there = f"_run not in ({', '.join(map(literal, sorted(new)))})" if new else None
+        rows = f"select * from ({raw_relation(columns, now['files'], there)})"
         counts, counted = (f"(({noted['where'] or 'true'}) is true)" for noted in (now, was))
         added.append(f"{rows} where {counts} and not {counted}")
         removed.append(f"{rows} where {counted} and not {counts}")

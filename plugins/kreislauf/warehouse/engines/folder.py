@@ -233,8 +233,8 @@ def _raw_table(name: str, manifests: list[Manifest], as_of: datetime) -> dict[st
         "fingerprint": mark,
         "content": mark,
         "where": where,
-        "files": [m.table_path(name) for m in parts],
-        "sums": [m.tables[name]["sha256"] for m in parts],
+        "files": list(dict.fromkeys(m.table_path(name) for m in parts)),
+        "runs": {m.run: [m.tables[name]["sha256"], m.table_path(name)] for m in parts},
     }
 
 
