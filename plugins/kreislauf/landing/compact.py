@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from kreislauf.landing import parts
-from kreislauf.landing.files import digest, remove_folder, written_at
+from kreislauf.landing.files import digest, folders, is_older, listed, remove_folder
 from kreislauf.landing.index import Index, IndexMoved, began_at, read_index, read_indexes, work_folder
 from kreislauf.landing.manifest import COMPACTED, Manifest
 from kreislauf.landing.zone import ABANDONED_AFTER, LandingZone
@@ -143,20 +143,22 @@ def clean(
         if COMPACTED in entry
     }
     removed = len(gone)
-    for path in (folder / COMPACTED).glob("*/*"):
-        began = began_at(path.parent)
-        if began is not None and began < now - ABANDONED_AFTER and _name(path) not in named:
-            path.unlink(missing_ok=True)
-            removed += 1
-            if not any(path.parent.iterdir()):
-                remove_folder(path.parent)
-    own = set(folder.glob("dt=*/run=*/*.parquet"))
+    for work in listed(folder / COMPACTED):
+        began = began_at(work)
+        if began is not None and began < now - ABANDONED_AFTER:
+            for path in listed(work):
+                if _name(path) not in named:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+            if not listed(work):
+                remove_folder(work)
+    there = {path for day in folders(folder, "dt=") for run in folders(day, "run=") for path in listed(run)}
     for run, manifest in indexes[-1].manifests.items():
         for table, entry in manifest.tables.items():
-            path = manifest.folder / entry["file"]
-            is_replaced = path in own and all(_is_compacted(index, run, table) for index in in_use)
-            if is_replaced and written_at(path) < now - keep_replaced:
-                path.unlink(missing_ok=True)
+            own = manifest.folder / entry["file"]
+            is_replaced = own in there and all(_is_compacted(index, run, table) for index in in_use)
+            if is_replaced and is_older(own, now - keep_replaced):
+                own.unlink(missing_ok=True)
                 removed += 1
     return removed
 
@@ -202,19 +204,22 @@ def _bundles(found: list[_Part], periods: dict[str, str]) -> list[list[_Part]]:
         if len(of_runs) == 1 and (period := of_runs.pop()):
             by_period.setdefault(period, []).append(part)
     bundles = []
-    for _, listed in sorted(by_period.items()):
-        for bundle in _by_size(listed) if len(listed) > 1 else ():
-            bundles += _by_schema(bundle) if len(bundle) > 1 else ()
+    for _, neighbours in sorted(by_period.items()):
+        for bundle in _by_size(neighbours):
+            bundles += _by_schema(bundle) if len(bundle) > 1 else []
     return [bundle for bundle in bundles if len(bundle) > 1]
 
 
-def _by_size(listed: list[_Part]) -> list[list[_Part]]:
+def _by_size(neighbours: list[_Part]) -> list[list[_Part]]:
     bundles: list[list[_Part]] = []
-    for part in listed:
-        if bundles and sum(each.rows for each in bundles[-1]) + part.rows <= MERGED_ROWS:
+    rows = 0
+    for part in neighbours:
+        if bundles and rows + part.rows <= MERGED_ROWS:
             bundles[-1].append(part)
+            rows += part.rows
         else:
             bundles.append([part])
+            rows = part.rows
     return bundles
 
 

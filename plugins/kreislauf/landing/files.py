@@ -39,19 +39,28 @@ def remove_folder(folder: Any) -> None:
         folder.fs.rm(folder.path, recursive=True)
 
 
+def listed(folder: Any) -> list[Any]:
+    """What is in a folder; nothing if it is not there, or not any more."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # object stores know no empty folder
+        return []
+
+
 def folders(parent: Any, prefix: str) -> list[Any]:
     """The subfolders whose names begin so, last name first."""
-    if not parent.exists():
-        return []
-    found = [path for path in parent.iterdir() if path.name.startswith(prefix)]
+    found = [path for path in listed(parent) if path.name.startswith(prefix)]
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 
-def written_at(path: Any) -> datetime:
-    """When a file was last written."""
-    if isinstance(path, Path):
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return path.fs.modified(path.path).astimezone(UTC)
+def is_older(path: Any, moment: datetime) -> bool:
+    """Whether a file was last written before a moment; no if it is not there any more."""
+    try:
+        if isinstance(path, Path):
+            return datetime.fromtimestamp(path.stat().st_mtime, UTC) < moment
+        return path.fs.modified(path.path).astimezone(UTC) < moment
+    except FileNotFoundError:
+        return False
 
 
 def digest(path: Any) -> str:

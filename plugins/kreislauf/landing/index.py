@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kreislauf.landing.files import new_file, remove_folder
+from kreislauf.landing.files import listed, new_file, remove_folder
 from kreislauf.landing.manifest import COMPACTED, Manifest, iso, parse
 
 INDEX_NAME = "index.json"
@@ -87,10 +87,8 @@ def newest(folder: Any) -> int:
 
 
 def _numbers(folder: Any) -> list[int]:
-    parent = folder / COMPACTED
-    if not parent.exists():
-        return []
-    return sorted(int(path.name) for path in parent.iterdir() if re.fullmatch(r"\d{8}", path.name))
+    names = [path.name for path in listed(folder / COMPACTED)]
+    return sorted(int(name) for name in names if re.fullmatch(r"\d{8}", name))
 
 
 def _read(folder: Any, number: int) -> Index:

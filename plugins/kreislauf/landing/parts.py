@@ -58,14 +58,15 @@ def merge(parts: Iterable[Any], target: Any) -> int:
 
 def _row_groups(parts: Iterable[Any]) -> Iterator[pa.Table]:
     waiting: list[pa.RecordBatch] = []
+    rows = size = 0
     for path in parts:
         with path.open("rb") as file:
             for batch in pq.ParquetFile(file).iter_batches(_BATCH_ROWS):
                 waiting.append(batch.replace_schema_metadata(None))
-                rows = sum(each.num_rows for each in waiting)
-                if rows >= GROUP_ROWS or sum(each.nbytes for each in waiting) >= GROUP_BYTES:
+                rows, size = rows + batch.num_rows, size + batch.nbytes
+                if rows >= GROUP_ROWS or size >= GROUP_BYTES:
                     yield pa.Table.from_batches(waiting)
-                    waiting = []
+                    waiting, rows, size = [], 0, 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -404,6 +405,52 @@ def test_killed_at_any_write_the_old_or_the_new_is_seen(tmp_path, things, ingest
             "things-00000.parquet",
         ]
     assert at > 5
+
+
+def test_ingests_compactions_and_replays_at_the_same_moment(zone, things, ingest, seen, noon):
+    """Whoever reads meanwhile sees each run whole and once, and never loses one that was there."""
+    failures: list[BaseException] = []
+    is_over = threading.Event()
+
+    def keep_doing(what: Callable[[], object]) -> threading.Thread:
+        def loop() -> None:
+            while not is_over.is_set():
+                try:
+                    what()
+                except BaseException as error:
+                    failures.append(error)
+                    return
+
+        return threading.Thread(target=loop)
+
+    # Ten days ago: cleaning goes by the real clock.
+    began = (NOON - datetime.now(UTC).replace(hour=12)) / HOUR + 240
+    for hours in range(3):
+        ingest(began + hours)
+    threads = [
+        keep_doing(lambda: compact(zone, "shop", "things", datetime.now(UTC))),
+        keep_doing(lambda: compact(zone, "shop", "things", datetime.now(UTC), 2 * DAY)),
+        keep_doing(lambda: replay_stream(zone, things)),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        last: set[str] = set()
+        for hours in range(3, 9):
+            ingest(began + hours)
+            found, manifests = seen()
+            assert len(found["things"]) == 2 * len(manifests) == 2 * (hours + 1)
+            assert last <= set(manifests)
+            last = set(manifests)
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+    compact(zone, "shop", "things", datetime.now(UTC))
+    assert parts(zone) == 1
+    assert set(seen()[1]) == last
 
 
 def test_two_at_once_add_nothing(zone, ingest, run, seen, monkeypatch):

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from kreislauf.connections import Connection
 from kreislauf.landing import outcomes
+from kreislauf.landing.compact import compact
 from kreislauf.landing.extract import extract
 from kreislauf.landing.outcomes import record_outcomes
 from kreislauf.ledger.schema import event, suppression
@@ -60,6 +61,16 @@ def test_the_ledger_gets_the_events_of_all_runs_it_does_not_have(zone, ledger, l
         "suppressed": 0,
         "unknown": 0,
     }
+    assert recorded(ledger) == {"e1", "e2", "e3", "e4"}
+
+
+def test_of_a_part_that_several_runs_share_each_event_is_taken_once(zone, ledger, land, noon):
+    land(1, 2)
+    land(3)
+    compact(zone, "mail", "events", noon + timedelta(days=3))
+    land(4)
+    counts = record_outcomes(zone, ledger)
+    assert (counts["runs"], counts["received"]) == (3, 4)
     assert recorded(ledger) == {"e1", "e2", "e3", "e4"}
 
 
