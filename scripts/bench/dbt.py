@@ -80,6 +80,8 @@ def _write_project(project: Path, database: Path) -> None:
     (project / "profiles.yml").write_text(
         "bench:\n  target: bench\n  outputs:\n    bench:\n      type: duckdb\n"
         f"      path: {database}\n      threads: {os.cpu_count()}\n"
+        # A task of Airflow's may begin while the process of the last one still has the file open.
+        "      retries: {connect_attempts: 6}\n"
         f"      settings: {json.dumps(SETTINGS | {'TimeZone': 'UTC'})}\n"
     )
     # Schemas are named as the model says, not after the profile.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from datetime import datetime
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import services
-from scripts.airflow_api import AirflowApi
+from scripts.airflow_api import AirflowApi, RunFailed
 from scripts.bench.family import Family
 from scripts.bench.measure import AS_OF
 from scripts.local import Local
@@ -71,6 +72,8 @@ def _timed(folder: Path, dag_id: str, dags: Path, conf: dict[str, str]) -> dict[
     os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
         [{"name": "bench", "classpath": bundle, "kwargs": {"path": str(dags)}}]
     )
+    # On a busy machine Airflow answers its own tasks later than the five seconds that they wait.
+    os.environ["AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT"] = "60"
     local = Local.at(home).on_free_ports()
     running = services.start(local, ["--contacts", "10", "--days", "10"])
     try:
@@ -87,6 +90,8 @@ def _timed(folder: Path, dag_id: str, dags: Path, conf: dict[str, str]) -> dict[
             began = time.perf_counter()
             tasks = api.wait(dag_id, api.trigger(dag_id, conf), lambda *_: None, seconds=WITHIN)
             seconds = time.perf_counter() - began
+    except RunFailed as error:
+        raise RunFailed(f"{error}\n{_tails(str(error))}") from None
     finally:
         running.stop()
     manifests = [json.loads(path.read_text()) for path in (folder / "landing").rglob("manifest.json")]
@@ -99,6 +104,12 @@ def _timed(folder: Path, dag_id: str, dags: Path, conf: dict[str, str]) -> dict[
         "task_seconds": sum(_seconds(task) for task in tasks),
         "idle_cpu": idle.cpu_seconds / _IDLE,
     }
+
+
+def _tails(message: str) -> str:
+    """The ends of the logs that a failed run names: they are gone with the benchmark's folder."""
+    logs = [Path(name) for name in re.findall(r"its log: (\S+)", message)]
+    return "\n".join(log.read_text(errors="replace")[-3000:] for log in logs if log.exists())
 
 
 def _seconds(task: dict[str, Any]) -> float:

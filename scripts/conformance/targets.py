@@ -78,7 +78,7 @@ def _postgres(server: Callable[[], AbstractContextManager[str]]) -> Callable[...
 def _spark(server: Callable[[], AbstractContextManager[str]]) -> Callable[..., Result]:
     def run(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
         with server() as url, spark(url, folder) as engine:
-            return _run(engine, zone, models)
+            return _run(engine, zone, models, at_once=2)  # while one is planned, another is computed
 
     return run
 
@@ -107,8 +107,8 @@ def spark(url: str, folder: Path) -> Generator[Engine]:
         engine.close()
 
 
-def _run(engine: Engine, zone: LandingZone, models: Mapping[str, Model]) -> Result:
-    built = build.build(engine, zone, models)
+def _run(engine: Engine, zone: LandingZone, models: Mapping[str, Model], at_once: int = 1) -> Result:
+    built = build.build(engine, zone, models, at_once)
     return Result(built, build.tables(engine, built, list(models)))
 
 
