@@ -66,10 +66,10 @@ def main() -> int:
 
 
 def _reports(names: list[str], processes: int | None) -> Iterator[tuple[str, Report | Exception]]:
-    """As they become ready; the longest files begin."""
-    longest = sorted(names, key=lambda name: -len(_models()[name].sql))
+    """As they become ready: what may be known begins, then the longest files."""
+    order = sorted(names, key=lambda name: (not _kept(name).is_file(), -len(_models()[name].sql)))
     with ProcessPoolExecutor(processes, initializer=signal.signal, initargs=_END_AT_ONCE) as pool:
-        running = {pool.submit(_report, name): name for name in longest}
+        running = {pool.submit(_report, name): name for name in order}
         try:
             for done in as_completed(running):
                 yield running[done], done.result()
@@ -85,7 +85,7 @@ def _report(name: str) -> Report | Exception:
     model, schema = _models()[name], _schema()
     cases = CASES / f"{name.replace('.', '/')}.yaml"
     try:
-        kept, mark = KEPT / f"{name}.json", _mark(model, cases, schema)
+        kept, mark = _kept(name), _mark(model, cases, schema)
         if kept.is_file() and (found := json.loads(kept.read_text()))["mark"] == mark:
             return Report(found["killed"], tuple(Mutant(**mutant) for mutant in found["survivors"]))
         report = mutate(model, load_cases(cases), schema)
@@ -96,6 +96,10 @@ def _report(name: str) -> Report | Exception:
     half.write_text(json.dumps({"mark": mark, **asdict(report)}))
     half.replace(kept)
     return report
+
+
+def _kept(name: str) -> Path:
+    return KEPT / f"{name}.json"
 
 
 def _mark(model: Model, cases: Path, schema: Schema) -> str:
