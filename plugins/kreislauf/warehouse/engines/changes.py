@@ -132,7 +132,7 @@ class Update:
             run(f"create or replace temp table {keys.name} as {_keys_sql(keys, changes)}")
         name = local.keys.name
         [(count, nulls)] = run(f"select count(*), count(*) - count(key) from {name}").fetchall()
-        if nulls and local.nullable:
+        if nulls:
             return False
         if count > AFFECTED * self._rows + 1000:
             return False
@@ -158,20 +158,15 @@ class Update:
 
 
 def _keys_sql(keys: Keys, changes: Mapping[str, Change]) -> str:
-    parts = set()
+    parts = {"select null as key where false"}
     for table, key, nulls in keys.changes:
+        where = "" if nulls else f" where {key} is not null"
         for rows in (changes[table].removed, changes[table].added):
-            parts.add(
-                f"select {key} as key from ({rows}) as changed"
-                + ("" if nulls else f" where {key} is not null")
-            )
-    for table, key, by, found in keys.lookups:
-        parts.add(f"select {key} as key from {table} where {by} in (select key from {found.name})")
-    return (
-        f"select distinct key from ({' union all '.join(sorted(parts))})"
-        if parts
-        else "select null as key where false"
-    )
+            parts.add(f"select {key} as key from ({rows}) as changed{where}")
+    for table, key, nulls, by, found in keys.lookups:
+        where = "" if nulls else f" and {key} is not null"
+        parts.add(f"select {key} as key from {table} where {by} in (select key from {found.name}){where}")
+    return f"select distinct key from ({' union all '.join(sorted(parts))})"
 
 
 def part_change(part: Path) -> Change:
@@ -192,7 +187,9 @@ def raw_change(columns: Columns, now: Mapping[str, Any], was: Mapping[str, Any])
     if "runs" not in now:  # raw.manifests, which each build has a file of its own of
         rows, rows_before = (raw_relation(columns, noted["files"]) for noted in (now, was))
         return Change(f"{rows_before} except all {rows}", f"{rows} except all {rows_before}")
-    before, after = ({run: digest for run, (digest, _) in noted.get("runs", {}).items()} for noted in (was, now))
+    before, after = (
+        {run: digest for run, (digest, _) in noted.get("runs", {}).items()} for noted in (was, now)
+    )
     if not before.items() <= after.items() or len(before) < len(was["files"]):
         return None
     new = after.keys() - before.keys()

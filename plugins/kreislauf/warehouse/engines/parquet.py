@@ -45,8 +45,8 @@ class ParquetEngine(FolderEngine):
     With 700 MB the process stays below 1 GiB at a million contacts; what does not fit goes to the disk.
     """
 
-    in_part_from = 20_000
-    """A table that reads fewer rows than this is computed whole sooner than in part."""
+    in_part_from = 10_000
+    """A table of fewer rows is computed whole sooner than in part."""
 
     dialect = "duckdb"
     version = f"duckdb {duckdb.__version__}"
@@ -64,19 +64,18 @@ class ParquetEngine(FolderEngine):
     # ------------------------------------------------------------------------------- writing
 
     def _derive(self, writing: Writing) -> dict[str, Any]:
-        before = writing.before
         noted = {"fingerprint": writing.mark, "content": writing.mark, "statement": self._statement(writing)}
         with self._connect() as connection:
             self._open_tables(connection, writing.build_id, base.references(writing.select))
-            whole = by = None
-            if before is not None:
-                update = self._update(connection, writing)
-                by = self._compute_in_part(writing, update)
+            update = self._update(connection, writing)
+            by = update and self._compute_in_part(writing, update)
+            whole = None
             if by is None:
                 whole = writing.new_part()
                 noted["rows"] = _copy(connection, writing.select, whole)
-                if before is None or not update.compare(whole / DATA):
+                if update is None or not update.compare(whole / DATA):
                     return noted | {"parts": [whole.name]}
+            before = writing.before
             changes = writing.new_part()
             added, removed = update.write(changes)
             if not added and not removed:
@@ -95,28 +94,31 @@ class ParquetEngine(FolderEngine):
     def _statement(self, writing: Writing) -> str:
         return base.fingerprint(f"{self.version}\n{writing.select}", {})
 
-    def _update(self, connection: duckdb.DuckDBPyConnection, writing: Writing) -> Update:
+    def _update(self, connection: duckdb.DuckDBPyConnection, writing: Writing) -> Update | None:
+        if writing.before is None:
+            return None
         files = self._files(writing.published_id, writing.table, writing.before)
-        return Update(connection, rows_of(files, with_position=True), writing.before["rows"])
+        try:
+            return Update(connection, rows_of(files, with_position=True), writing.before["rows"])
+        except duckdb.IOException:
+            return None  # the build was published over and removed meanwhile
 
     def _compute_in_part(self, writing: Writing, update: Update) -> str | None:
         """The column by whose values the changed rows were computed; None if that cannot be."""
         if writing.before.get("statement") != self._statement(writing):
             return None
+        if writing.before["rows"] < self.in_part_from:
+            return None
         changes: dict[str, Change] = {}
-        read = 0
         for name in base.references(writing.select):
             now, was = (self._table(build, name) for build in (writing.build_id, writing.published_id))
             if now is None or name == writing.table:
                 continue
-            read += now["rows"]
             if was is None or now["content"] != was["content"]:
                 change = self._change(writing.build_id, name, now, was)
                 if change is None:
                     return None
                 changes[name] = change
-        if read < self.in_part_from:
-            return None
         try:
             return update.in_part(writing.select, changes)
         except duckdb.Error as error:
