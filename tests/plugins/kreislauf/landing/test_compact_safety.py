@@ -146,6 +146,7 @@ def test_two_at_once_add_nothing(zone, ingest, run, seen, monkeypatch):
         run()
         return done
 
+    monkeypatch.setattr(compaction, "ABANDONED_AFTER", 1_000 * DAY)
     monkeypatch.setattr(compaction, "_merge", overtaken)
     assert run().after == 8
     assert seen() == before
