@@ -10,15 +10,13 @@ with lead_score_points as (
 ),
 
 able as (
-    -- Whose points never reach the mark together does not reach it within any sixty days.
+    -- Whose points do not reach the mark all together do not reach it within sixty days.
     select
         contact_id,
         sum(case when rule_group = 'fit' then base_points else 0 end) as fit_points
     from lead_score_points
     group by contact_id
-    having
-        sum(case when rule_group = 'fit' or base_points > 0 then base_points else 0 end)
-        >= {{ qualified_at }}
+    having sum(greatest(base_points, 0)) >= {{ qualified_at }}
 ),
 
 days as (
