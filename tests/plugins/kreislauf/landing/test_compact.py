@@ -123,7 +123,7 @@ def test_all_columns_keep_their_types(zone, ingest, run):
 def test_the_rows_of_one_run_are_found_among_others(zone, ingest, run, monkeypatch):
     from kreislauf.landing import parts as module
 
-    monkeypatch.setattr(module, "GROUP_ROWS", 4)
+    monkeypatch.setattr(module, "GROUP_ROWS", 7)
     monkeypatch.setattr(module, "_BATCH_ROWS", 3)
     landed = [ingest(hours, count=5) for hours in (3, 2, 1)]
     before = {m.run: [b for part in rows_of(m, "things", 2) for b in part.to_pylist()] for m in landed}
