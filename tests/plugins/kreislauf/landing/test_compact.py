@@ -72,6 +72,22 @@ def test_what_comes_late_joins_its_day(zone, ingest, run, seen):
     assert seen() == before
 
 
+def test_a_month_that_is_merged_stays_so_when_it_is_young_again(zone, ingest, run, seen):
+    """After `older_than` was raised, a month counts as not over, though its runs have one part."""
+    for days in (23, 24):
+        ingest(24 * days)
+    run()
+    assert parts(zone) == 1
+    ingest(24 * 23 + 1), ingest(24 * 24 + 1)
+    before = seen()
+    run(older_than=25 * DAY)
+    assert parts(zone) == 3
+    assert seen() == before
+    run()
+    assert parts(zone) == 1
+    assert seen() == before
+
+
 def test_an_empty_window_and_a_table_without_rows_are_remembered(zone, ingest, run, seen):
     ingest(1, count=0), ingest(2, count=1), ingest(3, count=0)
     before = seen()
