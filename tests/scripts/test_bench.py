@@ -94,6 +94,9 @@ def test_a_build_of_the_same_moment_takes_everything_over(outcome: dict[str, Any
     steps = outcome["steps"]
     assert steps["build.again"]["taken_over"] == len(steps["build.again"]["models"])
     assert steps["build.later"]["rows"] > steps["build.full"]["rows"]
+    assert steps["build.later"]["taken_over"] + steps["build.later"]["in_part"] <= len(
+        steps["build.later"]["models"]
+    )
 
 
 def test_plans_once_and_sends_what_was_planned(outcome: dict[str, Any]) -> None:
