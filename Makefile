@@ -73,7 +73,7 @@ mutate: $(READY) ## build faults into the SQL and show which the tests miss (fil
 sql: $(READY) ## rendered SQL and first rows of a model: make sql segments/lapsed_buyers
 	@$(RUN) scripts.sql $(file)
 
-test-sql: $(READY) ## the tests of one model, in two seconds: make test-sql segments/lapsed_buyers
+test-sql: $(READY) ## the tests of one model, in a second: make test-sql segments/lapsed_buyers
 	@$(RUN) scripts.test_sql $(file)
 
 segment: $(READY) ## a new segment with its test: make segment name=night_owls

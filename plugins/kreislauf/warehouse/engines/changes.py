@@ -30,6 +30,10 @@ AFFECTED = 0.25
 CHANGED = 0.20
 """When more of a table's rows differ than this, its changes are not kept."""
 
+MOST_INPUTS = 16
+"""A statement of which more inputs changed, such as a union of all segments, is computed whole: asking each
+of them for the keys takes more memory than it spares work."""
+
 _CANDIDATES = 4
 
 
@@ -59,6 +63,8 @@ class Update:
 
     def in_part(self, select: str, changes: Mapping[str, Change]) -> str | None:
         """Compute the rows of the keys that changed; the key's column, or None if that is no use."""
+        if len(changes) > MOST_INPUTS:
+            return None
 
         def columns(table: str) -> list[str]:
             return [name for name, _ in self._described(table)]
