@@ -61,10 +61,10 @@ check: $(READY) ## ruff, sqlfluff, templates and the conventions of this reposit
 docs: $(READY) ## docs/tables: every table, its columns, what it reads and answers
 	@$(RUN) scripts.docs
 
-conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (Spark needs Java 17)
-	@$(RUN) scripts.conformance
+conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (ENGINES="--spark": only those)
+	@$(RUN) scripts.conformance $(ENGINES)
 
-bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE=100000)
+bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE="10000 100000")
 	@$(RUN) scripts.bench $(SIZE)
 
 mutate: $(READY) ## build faults into the SQL and show which the tests miss (file=scores/rfm: of one file)
@@ -73,7 +73,7 @@ mutate: $(READY) ## build faults into the SQL and show which the tests miss (fil
 sql: $(READY) ## rendered SQL and first rows of a model: make sql segments/lapsed_buyers
 	@$(RUN) scripts.sql $(file)
 
-test-sql: $(READY) ## the tests of one model, in two seconds: make test-sql segments/lapsed_buyers
+test-sql: $(READY) ## the tests of one model, in a second: make test-sql segments/lapsed_buyers
 	@$(RUN) scripts.test_sql $(file)
 
 segment: $(READY) ## a new segment with its test: make segment name=night_owls

@@ -1,81 +1,162 @@
 """Do the tests of the SQL files notice when one of them is wrong? Says which faults none noticed.
 
-python -m scripts.mutate                       every file; the share a layer
-python -m scripts.mutate scores/rfm core       a file, a layer
+python -m scripts.mutate                       every file, then a table by layer
+python -m scripts.mutate scores/rfm core       a file, a layer; with the faults that went unnoticed
+
+What a file came to is kept in var/mutation until the file, its cases or the tables that it reads are
+changed, so that a run can be interrupted and goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import signal
 import sys
-from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+from kreislauf.warehouse import mutation
 from kreislauf.warehouse.models import Model, ModelError, load_models
-from kreislauf.warehouse.mutation import Report, mutate
+from kreislauf.warehouse.mutation import Mutant, Report, mutate
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import CaseError, load_cases
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SQL = REPOSITORY / "include" / "sql"
 CASES = REPOSITORY / "tests" / "sql"
+KEPT = REPOSITORY / "var" / "mutation"
 
 
 def main() -> int:
-    """0 when at least the wanted share was noticed."""
+    """0 when in every file at least the wanted share was noticed."""
     arguments = _arguments()
-    names = _chosen(arguments.files)
-    killed, total = Counter(), Counter()
-    with ProcessPoolExecutor(arguments.processes) as pool:
-        for name, report in zip(names, pool.map(_report, names), strict=True):
-            layer = name.partition(".")[0]
-            if isinstance(report, ModelError | CaseError | FileNotFoundError):
-                print(f"{name}: {report}", file=sys.stderr)
-                continue
-            killed[layer] += report.killed
-            total[layer] += report.total
-            if arguments.files or arguments.verbose:
-                print(f"{name}: {report.killed} of {report.total} noticed")
-                for mutant in report.survivors:
-                    print(f"  {_path(name)}:{mutant.line}: {mutant.what}")
-    for layer in total:
-        print(f"{layer:<12} {killed[layer]:>6} of {total[layer]:>6}  {_share(killed[layer], total[layer])}")
-    share = _share(sum(killed.values()), sum(total.values()))
-    print(f"{'all':<12} {sum(killed.values()):>6} of {sum(total.values()):>6}  {share}")
-    return 0 if sum(killed.values()) >= arguments.at_least / 100 * sum(total.values()) else 1
+    try:
+        names = _chosen(arguments.files)
+    except ModelError as error:
+        sys.exit(str(error))
+    reports: dict[str, Report] = {}
+    broken = interrupted = False
+    try:
+        for name, report in _reports(names, arguments.processes):
+            if isinstance(report, Report):
+                reports[name] = report
+                said = f"{report.killed} of {report.total} noticed"
+            else:
+                broken, said = True, str(report)
+            print(f"[{len(reports)}/{len(names)}] {name}: {said}", file=sys.stderr, flush=True)
+    except (KeyboardInterrupt, BrokenProcessPool):  # the workers may end first
+        interrupted = True
+        print(f"\ninterrupted after {len(reports)} of {len(names)} files; run it again to go on",
+              file=sys.stderr)  # fmt: skip
+    if arguments.files or arguments.verbose:
+        _print_survivors({name: reports[name] for name in names if name in reports})
+    _print_layers(reports)
+    low = [
+        name for name, report in reports.items() if report.killed < arguments.at_least / 100 * report.total
+    ]
+    if low:
+        print(f"\nbelow {arguments.at_least:.0f} %: {', '.join(sorted(low))}")
+    return 130 if interrupted else 1 if low or broken else 0
+
+
+def _reports(names: list[str], processes: int | None) -> Iterator[tuple[str, Report | Exception]]:
+    """As they become ready: what may be known begins, then the longest files."""
+    order = sorted(names, key=lambda name: (not _kept(name).is_file(), -len(_models()[name].sql)))
+    with ProcessPoolExecutor(processes, initializer=signal.signal, initargs=_END_AT_ONCE) as pool:
+        running = {pool.submit(_report, name): name for name in order}
+        try:
+            for done in as_completed(running):
+                yield running[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_END_AT_ONCE = (signal.SIGINT, signal.SIG_DFL)
+"""What the workers do when interrupted; the parent says so."""
 
 
 def _report(name: str) -> Report | Exception:
-    models, schema = _models()
+    model, schema = _models()[name], _schema()
+    cases = CASES / f"{name.replace('.', '/')}.yaml"
     try:
-        return mutate(models[name], load_cases(CASES / f"{name.replace('.', '/')}.yaml"), schema)
+        kept, mark = _kept(name), _mark(model, cases, schema)
+        if kept.is_file() and (found := json.loads(kept.read_text()))["mark"] == mark:
+            return Report(found["killed"], tuple(Mutant(**mutant) for mutant in found["survivors"]))
+        report = mutate(model, load_cases(cases), schema)
     except (ModelError, CaseError, FileNotFoundError) as error:
         return error
+    KEPT.mkdir(parents=True, exist_ok=True)
+    half = kept.with_suffix(".half")
+    half.write_text(json.dumps({"mark": mark, **asdict(report)}))
+    half.replace(kept)
+    return report
+
+
+def _kept(name: str) -> Path:
+    return KEPT / f"{name}.json"
+
+
+def _mark(model: Model, cases: Path, schema: Schema) -> str:
+    """Changes with whatever the report depends on."""
+    read = {table: schema[table] for table in model.depends_on}
+    parts = [Path(mutation.__file__).read_text(), model.sql, cases.read_text(), json.dumps(read)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @cache
-def _models() -> tuple[dict[str, Model], Schema]:
-    models = load_models(SQL, check=False)  # one broken file is no reason to stop
-    return models, Schema(models)
+def _models() -> dict[str, Model]:
+    return load_models(SQL, check=False)  # one broken file is no reason to stop
+
+
+@cache
+def _schema() -> Schema:
+    """Each worker's own: a database does not survive the fork."""
+    return Schema(_models())
 
 
 def _chosen(files: list[str]) -> list[str]:
     wanted = [file.removesuffix(".sql").replace("/", ".") for file in files]
-    names = [name for name, model in _models()[0].items() if model.is_file]
+    names = [name for name, model in _models().items() if model.is_file]
     for given in wanted:
         if given not in names and given not in {name.partition(".")[0] for name in names}:
             sys.exit(f"there is no file and no layer {given}")
     return [name for name in names if not wanted or name in wanted or name.partition(".")[0] in wanted]
 
 
-def _path(name: str) -> str:
-    return f"include/sql/{name.replace('.', '/')}.sql"
+def _print_survivors(reports: dict[str, Report]) -> None:
+    for name, report in reports.items():
+        print(f"{name}: {report.killed} of {report.total} noticed")
+        for mutant in report.survivors:
+            print(f"  include/sql/{name.replace('.', '/')}.sql:{mutant.line}: {mutant.what}")
+    print()
 
 
-def _share(killed: int, total: int) -> str:
-    return f"{killed / total:6.1%}" if total else "   -"
+def _print_layers(reports: dict[str, Report]) -> None:
+    """A Markdown table."""
+    layers: dict[str, list[str]] = {}
+    for name in _models():
+        if name in reports:
+            layers.setdefault(name.partition(".")[0], []).append(name)
+    print("| layer | files | faults | noticed | share | lowest |\n|---|---:|---:|---:|---:|---|")
+    for layer, names in layers.items():
+        _print_line(layer, {name: reports[name] for name in names})
+    _print_line("all", reports)
+
+
+def _print_line(label: str, reports: dict[str, Report]) -> None:
+    killed = sum(report.killed for report in reports.values())
+    total = sum(report.total for report in reports.values())
+    shares = {name: report.killed / report.total for name, report in reports.items() if report.total}
+    lowest = min(shares, key=lambda name: (shares[name], name), default=None)
+    named = f"{lowest} {shares[lowest]:.0%}" if lowest else ""
+    share = f"{killed / total:.1%}" if total else ""
+    print(f"| {label} | {len(reports)} | {total:,} | {killed:,} | {share} | {named} |")
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from datetime import timedelta
@@ -40,7 +41,10 @@ def again(folder: Path, size: int) -> dict[str, Any]:
 
 
 def later(folder: Path, size: int) -> dict[str, Any]:
-    """A build an hour later, after one hundredth more events."""
+    """A build an hour later, after one hundredth more events.
+
+    `in_part`: of how many tables only the rows of keys that changed were computed.
+    """
     raw.write_new_events(_zone(folder), size, AS_OF, LATER)
     return _build(folder, LATER)
 
@@ -64,7 +68,7 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
     draft = folder / "floor.parquet"
     with duckdb.connect(config={"threads": os.cpu_count() or 1}) as database:
         for name, parts in files.items():
-            relation = f"read_parquet([{', '.join(_literal(part) for part in parts)}])"
+            relation = f"read_parquet([{', '.join(literal(part) for part in parts)}])"
             with Stopwatch() as reading:
                 counted = f"select count(*), bit_xor(hash(columns)) from {relation} as columns"
                 [(read, _)] = database.execute(counted).fetchall()
@@ -75,7 +79,7 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
                 continue
             database.execute(f"create table result as from {relation}")
             with Stopwatch() as writing:
-                database.execute(f"copy result to {_literal(draft)} (format parquet, compression zstd)")
+                database.execute(f"copy result to {literal(draft)} (format parquet, compression zstd)")
                 with draft.open("rb") as file:
                     os.fsync(file.fileno())
             database.execute("drop table result")
@@ -100,8 +104,16 @@ def _build(folder: Path, as_of: Any) -> dict[str, Any]:
     with total:
         engine.publish(build)
     _show("")
-    taken = [figure for figure in figures if before and _is_same(folder, before, build, figure["model"])]
-    return total.result(sum(rows.values()), models=figures, taken_over=len(taken))
+    now = {name: _noted(folder, build.build_id, name) for name in models}
+    was = {name: _noted(folder, before.build_id, name) for name in models} if before else {}
+    for figure in figures:
+        figure["by"] = now[figure["model"]].get("by")
+    return total.result(
+        sum(rows.values()),
+        models=figures,
+        taken_over=sum(now[name]["parts"] == noted["parts"] for name, noted in was.items()),
+        in_part=sum(bool(noted.get("by")) for noted in now.values()),
+    )
 
 
 def _show(text: str) -> None:
@@ -110,27 +122,19 @@ def _show(text: str) -> None:
         print(f"\r{text:<60}\r", end="", file=sys.stderr, flush=True)
 
 
-def _is_same(folder: Path, before: Any, build: Any, table: str) -> bool:
-    """Whether a table of the build consists of the very files of the build before."""
-    one, other = (
-        {
-            file.stat().st_ino
-            for file in (folder / "warehouse" / "builds" / each.build_id / table.replace(".", "/")).glob(
-                "*/*"
-            )
-        }
-        for each in (before, build)
-    )
-    return one == other
+def _noted(folder: Path, build_id: str, table: str) -> dict[str, Any]:
+    """What the engine noted of a table of a build."""
+    path = folder / "warehouse" / "builds" / build_id / f"{table.replace('.', '/')}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def raw_files(folder: Path) -> dict[str, list[str]]:
-    """The landed part files of each raw table."""
-    files: dict[str, list[str]] = {}
+    """The landed part files of each raw table, each once."""
+    files: dict[str, dict[str, None]] = {}
     for manifest in _zone(folder).manifests():
         for name in manifest.tables:
-            files.setdefault(f"raw.{name}", []).append(manifest.table_path(name))
-    return files
+            files.setdefault(f"raw.{name}", {})[manifest.table_path(name)] = None
+    return {name: list(parts) for name, parts in files.items()}
 
 
 def _add(total: Stopwatch, part: Stopwatch) -> None:
@@ -147,5 +151,6 @@ def published_engine(folder: Path) -> Engine:
     return engine_for(Connection("warehouse", "duckdb", str(folder / "warehouse")))
 
 
-def _literal(path: object) -> str:
+def literal(path: object) -> str:
+    """A path as SQL."""
     return "'" + str(path).replace("'", "''") + "'"

@@ -26,8 +26,8 @@ from scripts.bench.build import SQL, published_engine, raw_files
 from scripts.bench.measure import AS_OF
 
 DBT = Path(__file__).resolve().parents[2] / ".venv-bench" / "bin" / "dbt"
-MEMORY_LIMIT = "700MB"
-"""As much as Kreislauf takes by default."""
+SETTINGS = {"memory_limit": "700MB", "threads": os.cpu_count() or 1, "preserve_insertion_order": False}
+"""DuckDB's, as Kreislauf's own builds have them."""
 _REFERENCE = re.compile(rf"\b({'|'.join(LAYERS)})\.([a-z_][a-z0-9_]*)")
 
 
@@ -80,7 +80,9 @@ def _write_project(project: Path, database: Path) -> None:
     (project / "profiles.yml").write_text(
         "bench:\n  target: bench\n  outputs:\n    bench:\n      type: duckdb\n"
         f"      path: {database}\n      threads: {os.cpu_count()}\n"
-        f"      settings: {{memory_limit: {MEMORY_LIMIT}, threads: {os.cpu_count()}, TimeZone: UTC}}\n"
+        # A task of Airflow's may begin while the process of the last one still has the file open.
+        "      retries: {connect_attempts: 6}\n"
+        f"      settings: {json.dumps(SETTINGS | {'TimeZone': 'UTC'})}\n"
     )
     # Schemas are named as the model says, not after the profile.
     (project / "macros" / "schema.sql").write_text(

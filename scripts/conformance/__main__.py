@@ -7,6 +7,7 @@ and said so.
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,9 +17,12 @@ from pathlib import Path
 from kreislauf.warehouse.models import Model, load_models
 from scripts.conformance import build, worlds
 from scripts.conformance.compare import Difference, compare
-from scripts.conformance.targets import QUICK, REFERENCE, SPARK, Result
+from scripts.conformance.targets import QUICK, REFERENCE, SPARK, Result, timed
 
-_LINE = "{:<12} {:>7} {:>9} {:>10} {:>8} {:>8}"
+_LINE = "{:<12} {:>7} {:>9} {:>10} {:>8} {:>8} {:>8} {:>10}"
+_TITLES = ("engine", "tables", "rows", "differing", "failed", "seconds", "CPU s", "ms a table")
+SLOWEST = 15
+"""Tables whose seconds are listed without -v."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,12 @@ class Verdict:
         return not (self.differences or self.result.built.failed or self.audits)
 
     def line(self) -> str:
-        tables = self.result.tables
+        tables, cpu = self.result.tables, self.result.cpu_seconds
         return _LINE.format(
             self.name, len(tables), sum(table.num_rows for table in tables.values()),
             sum(difference.rows for difference in self.differences), len(self.result.built.failed),
-            f"{self.result.built.seconds:.1f}",
+            f"{self.result.built.seconds:.1f}", "-" if cpu is None else f"{cpu:.1f}",
+            f"{1000 * statistics.median(self.result.built.times.values()):.0f}",
         )  # fmt: skip
 
     def __str__(self) -> str:
@@ -74,31 +79,48 @@ def verdict(name: str, reference: Result, result: Result, models: Mapping[str, M
     return Verdict(name, result, [difference for difference in found if difference], causes, audits)
 
 
+def times(verdicts: list[Verdict], most: int) -> str:
+    """Seconds of the slowest tables on each engine: those that took longest on any of them."""
+    found = [verdict.result.built.times for verdict in verdicts]
+    slowest = sorted(found[0], key=lambda table: -max(times.get(table, 0) for times in found))[:most]
+    width = max(len(table) for table in slowest)
+    lines = [f"\n{'seconds':<{width}}" + "".join(f" {verdict.name:>12}" for verdict in verdicts)]
+    for table in slowest:
+        lines.append(f"{table:<{width}}" + "".join(f" {times.get(table, 0):>12.2f}" for times in found))
+    total = "".join(f" {verdict.result.built.seconds:>12.1f}" for verdict in verdicts)
+    return "\n".join([*lines, f"{f'all {len(found[0])} tables':<{width}}{total}"])
+
+
 def main() -> int:
     names = [target.name for target in (*QUICK, *SPARK)]
     parser = argparse.ArgumentParser(prog="python -m scripts.conformance", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, help="this engine; may be repeated")
     parser.add_argument("--contacts", type=int, default=150, help="size of the worlds")
+    parser.add_argument(
+        "--spark", action="store_true", help="only Sail and Spark: what `make test` leaves out"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="the seconds of every table")
     given = parser.parse_args()
     models = load_models(build.SQL)
     with tempfile.TemporaryDirectory(prefix="kreislauf-conformance-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         zone = worlds.land(folder, given.contacts)
-        print(_LINE.format("engine", "tables", "rows", "differing", "failed", "seconds"), flush=True)
-        reference = REFERENCE.run(folder / "reference", zone, models)
+        print(_LINE.format(*_TITLES), flush=True)
+        reference = timed(REFERENCE, folder / "reference", zone, models)
         verdicts = [verdict(REFERENCE.name, reference, reference, models)]
         print(verdicts[0].line(), flush=True)
         left_out = []
-        for target in (*QUICK, *SPARK):
+        for target in SPARK if given.spark else (*QUICK, *SPARK):
             if given.only and target.name not in given.only:
                 continue
             if reason := target.missing():
                 left_out.append(f"{target.name} is left out: {reason}")
                 continue
-            result = target.run(folder / target.name.replace(" ", "-"), zone, models)
+            result = timed(target, folder / target.name.replace(" ", "-"), zone, models)
             verdicts.append(verdict(target.name, reference, result, models))
             print(verdicts[-1].line(), flush=True)
+    print(times(verdicts, len(models) if given.verbose else SLOWEST))
     for text in [*left_out, *(str(each) for each in verdicts if not each.agrees)]:
         print(text)
     return 0 if all(each.agrees for each in verdicts) else 1

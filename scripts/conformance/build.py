@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pyarrow
@@ -30,36 +32,53 @@ SQL = Path(__file__).resolve().parents[2] / "include" / "sql"
 @dataclass
 class Built:
     """A build of all models. `failed`: why a table could not be written, by its name. `breaches`: what
-    the audit of core counted, by rule.
+    the audit of core counted, by rule. `times`: seconds of each table.
     """
 
     build_id: str
     seconds: float
     failed: dict[str, str] = field(default_factory=dict)
     breaches: dict[str, int] = field(default_factory=dict)
-    slowest: list[tuple[str, float]] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=dict)
 
 
-def build(engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None = None) -> Built:
-    """Build and publish. A table that fails does not keep the others from being built."""
+def build(
+    engine: Engine, zone: LandingZone, models: Mapping[str, Model] | None = None, at_once: int = 1
+) -> Built:
+    """Build and publish, so many tables at once. One that fails does not keep the others from being built."""
     models = models or load_models(SQL)
-    begun, times = time.monotonic(), {}
+    begun = time.monotonic()
     info = engine.begin_build(AS_OF)
     engine.load_raw(info, zone.manifests())
     built = Built(info.build_id, 0)
-    for name, model in models.items():
+
+    def write(name: str) -> None:
         since = time.monotonic()
         try:
-            write_table(engine, info, model)
+            write_table(engine, info, models[name])
         except (WarehouseError, ModelError) as error:
             built.failed[name] = str(error)
-        times[name] = time.monotonic() - since
+        built.times[name] = time.monotonic() - since
+
+    _in_order({name: set(model.depends_on) & set(models) for name, model in models.items()}, write, at_once)
     engine.publish(info)
     built.seconds = time.monotonic() - begun
     core = [model for name, model in models.items() if model.layer == "core" and name not in built.failed]
     built.breaches = count_breaches(engine, info, checks_for(core, AS_OF))
-    built.slowest = sorted(times.items(), key=lambda item: -item[1])[:5]
     return built
+
+
+def _in_order(reads: Mapping[str, set[str]], write: Callable[[str], None], at_once: int) -> None:
+    """Call `write` for each table once all that it reads are written."""
+    order = TopologicalSorter(reads)
+    order.prepare()
+    running: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(at_once) as threads:
+        while order.is_active():
+            running |= {threads.submit(write, name): name for name in order.get_ready()}
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()
+                order.done(running.pop(future))
 
 
 def tables(engine: Engine, built: Built, names: list[str]) -> dict[str, pyarrow.Table]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -34,6 +35,8 @@ class Target:
     name: str
     missing: Callable[[], str | None]
     run: Callable[[Path, LandingZone, Mapping[str, Model]], Result]
+    is_measured: bool = True
+    """Whether its CPU seconds can be told: those of a server that is not our child cannot."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Result:
 
     built: build.Built
     tables: dict[str, pyarrow.Table]
+    cpu_seconds: float | None = None
+    """Of the build, of reading its tables, and of a server that was started for it, with its start."""
 
 
 def _duckdb(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
@@ -73,9 +78,22 @@ def _postgres(server: Callable[[], AbstractContextManager[str]]) -> Callable[...
 def _spark(server: Callable[[], AbstractContextManager[str]]) -> Callable[..., Result]:
     def run(folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
         with server() as url, spark(url, folder) as engine:
-            return _run(engine, zone, models)
+            return _run(engine, zone, models, at_once=2)  # while one is planned, another is computed
 
     return run
+
+
+def timed(target: Target, folder: Path, zone: LandingZone, models: Mapping[str, Model]) -> Result:
+    """A run of the target with what it cost, its server's CPU seconds included where it has one."""
+    before = _cpu_seconds()
+    result = target.run(folder, zone, models)
+    return replace(result, cpu_seconds=_cpu_seconds() - before if target.is_measured else None)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of all that it has started and that has ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 @contextlib.contextmanager
@@ -89,8 +107,8 @@ def spark(url: str, folder: Path) -> Generator[Engine]:
         engine.close()
 
 
-def _run(engine: Engine, zone: LandingZone, models: Mapping[str, Model]) -> Result:
-    built = build.build(engine, zone, models)
+def _run(engine: Engine, zone: LandingZone, models: Mapping[str, Model], at_once: int = 1) -> Result:
+    built = build.build(engine, zone, models, at_once)
     return Result(built, build.tables(engine, built, list(models)))
 
 
@@ -109,7 +127,7 @@ REFERENCE = Target("duckdb 2.0", lambda: None, _duckdb)
 
 QUICK = (
     Target("duckdb 1.5", _there(DUCKDB_15, "`make test` sets it up"), _duckdb_15),
-    Target("postgres 18", lambda: None, _postgres(postgres_server)),
+    Target("postgres 18", lambda: None, _postgres(postgres_server), is_measured=False),
     Target(
         "postgres 15",
         _there(servers.POSTGRES_15, "install PostgreSQL 15 (Debian: postgresql-15)"),

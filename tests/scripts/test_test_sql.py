@@ -32,3 +32,21 @@ def test_a_case_that_fails(
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert test_sql.main(["segments/lapsed_buyer"]) == 1
     assert "did you mean segments/lapsed_buyers" in capsys.readouterr().err
+
+
+def test_of_the_other_files_only_those_that_it_reads_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "-- A table.\n-- owner: crm\n-- grain: order_id\n"
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "orders.sql").write_text(header + "select order_id from raw.shop_orders\n")
+    (tmp_path / "core" / "paid.sql").write_text(header + "select order_id from core.orders\n")
+    (tmp_path / "core" / "broken.sql").write_text(header + "select order_id from core.nowhere\n")
+    (tmp_path / "core" / "paid.yaml").write_text("- name: none\n  expect: []\n")
+    monkeypatch.setattr(test_sql, "SQL", tmp_path)
+    monkeypatch.setattr(test_sql, "CASES", tmp_path)
+    assert test_sql.main(["core/paid"]) == 0
+
+    (tmp_path / "core" / "orders.sql").write_text(header + "select order_id from core.broken\n")
+    assert test_sql.main(["core/paid"]) == 1
+    assert "broken.sql:4: unknown table core.nowhere" in capsys.readouterr().err

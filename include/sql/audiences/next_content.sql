@@ -21,6 +21,10 @@ personas as (
     select * from lifecycle.persona
 ),
 
+known_personas as (
+    select * from seeds.personas
+),
+
 phases as (
     select * from funnels.real
     where left_at is null
@@ -55,13 +59,45 @@ profiles as (
     left join tastes on contacts.contact_id = tastes.contact_id
 ),
 
+languages as (
+    select distinct language from contents
+),
+
+phase_ranks as (
+    select 1 as phase_rank
+    union all
+    select 2 as phase_rank
+    union all
+    select 3 as phase_rank
+    union all
+    select 4 as phase_rank
+),
+
+audience as (
+    select persona from known_personas
+    union all
+    select '' as persona
+),
+
+appeals as (
+    select '' as appeal
+    union all
+    select 'rational' as appeal
+    union all
+    select 'emotional' as appeal
+),
+
 kinds as (
-    select distinct
-        language,
-        phase_rank,
-        persona,
-        appeal
-    from profiles
+    -- Everybody there can be, so that a person's list depends on nobody else.
+    select
+        languages.language,
+        phase_ranks.phase_rank,
+        audience.persona,
+        appeals.appeal
+    from languages
+    cross join phase_ranks
+    cross join audience
+    cross join appeals
 ),
 
 offers as (
@@ -101,11 +137,12 @@ lists as (
             and offers.phase_rank between kinds.phase_rank and kinds.phase_rank + 1
 ),
 
-unread as (
+offered as (
     select
         profiles.contact_id,
+        profiles.contents_read,
         lists.content_id,
-        row_number() over (partition by profiles.contact_id order by lists.place) as position
+        lists.place
     from profiles
     inner join lists
         on
@@ -115,11 +152,27 @@ unread as (
             and profiles.appeal = lists.appeal
             -- Further down nobody looks: what was read takes so many places at most.
             and lists.place <= {{ contents_a_contact }} + profiles.contents_read
+),
+
+unread as (
+    -- Most have read nothing yet: for them the list is as it is.
+    select
+        contact_id,
+        content_id,
+        place as position
+    from offered
+    where contents_read = 0
+    union all
+    select
+        offered.contact_id,
+        offered.content_id,
+        row_number() over (partition by offered.contact_id order by offered.place) as position
+    from offered
     left join contents_read
         on
-            profiles.contact_id = contents_read.contact_id
-            and lists.content_id = contents_read.content_id
-    where contents_read.contact_id is null
+            offered.contact_id = contents_read.contact_id
+            and offered.content_id = contents_read.content_id
+    where offered.contents_read > 0 and contents_read.contact_id is null
 )
 
 select

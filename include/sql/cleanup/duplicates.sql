@@ -12,6 +12,7 @@ suppressions as (
 ),
 
 shared as (
+    -- Namesakes are no duplicates here, but in core.contact_findings: they may be two people.
     select
         *,
         count(*) over (partition by email) as holders

@@ -6,8 +6,20 @@ with contacts as (
     where email is null and not is_archived
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+crm_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'crm'
 ),
 
 shop_customers as (
@@ -25,20 +37,18 @@ suppressions as (
 
 given as (
     select
-        contact_keys.contact_id,
+        customer_keys.contact_id,
         shop_customers.email_given as email,
         'shop' as source
     from shop_customers
-    inner join contact_keys
-        on contact_keys.source = 'shop' and shop_customers.customer_id = contact_keys.source_id
+    inner join customer_keys on shop_customers.customer_id = customer_keys.source_id
     union all
     select
-        contact_keys.contact_id,
+        crm_keys.contact_id,
         crm_contacts.email_given as email,
         'crm' as source
     from crm_contacts
-    inner join contact_keys
-        on contact_keys.source = 'crm' and crm_contacts.crm_contact_id = contact_keys.source_id
+    inner join crm_keys on crm_contacts.crm_contact_id = crm_keys.source_id
 ),
 
 ranked as (

@@ -1,7 +1,7 @@
 -- Contacts who were asked to confirm their address and did not within 30 days.
 -- owner: crm
 -- grain: contact_id
-{% set asked_before = "30 days" %}
+{% set confirm_within = 30 %}
 with contacts as (
     select * from core.contacts
     where email is not null and email_consent = 'pending'
@@ -19,7 +19,7 @@ select
     || ', never confirmed' as evidence
 from contacts
 where
-    contacts.email_consent_at < {{ as_of }} - interval '{{ asked_before }}'
+    DAYS_BETWEEN(contacts.email_consent_at, {{ as_of }}) > {{ confirm_within }}
     and not exists (
         select 1 from suppressions
         where suppressions.email = contacts.email and suppressions.reason = 'never_confirmed'

@@ -2,21 +2,36 @@
 -- visit, no open or click by a person, no order.
 -- owner: crm
 -- grain: contact_id
-{% set silent_for = "180 days" %}
+{% set silent_for = 180 %}
 {% set mails_received = 10 %}
 with contacts as (
     select * from core.contacts
     where email is not null and email_consent = 'granted'
 ),
 
-touchpoints as (
-    select * from core.touchpoints
-    where occurred_at >= {{ as_of }} - interval '{{ silent_for }}'
+deliveries as (
+    select contact_id
+    from core.touchpoints
+    where
+        contact_id is not null
+        and type = 'delivered'
+        and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ silent_for }}
+),
+
+actions as (
+    select contact_id
+    from core.touchpoints
+    where
+        contact_id is not null
+        and not is_machine
+        and (channel = 'site' or type in ('open', 'click'))
+        and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ silent_for }}
 ),
 
 orders as (
-    select * from core.orders
-    where is_valid and ordered_at >= {{ as_of }} - interval '{{ silent_for }}'
+    select contact_id
+    from core.orders
+    where is_valid and DAYS_BETWEEN(ordered_at, {{ as_of }}) <= {{ silent_for }}
 ),
 
 suppressions as (
@@ -27,19 +42,9 @@ received as (
     select
         contact_id,
         count(*) as mails
-    from touchpoints
-    where type = 'delivered'
+    from deliveries
     group by contact_id
     having count(*) >= {{ mails_received }}
-),
-
-alive as (
-    select contact_id
-    from touchpoints
-    where not is_machine and (channel = 'site' or type in ('open', 'click'))
-    union
-    select contact_id
-    from orders
 )
 
 select
@@ -47,13 +52,17 @@ select
     contacts.email,
     'unengaged' as reason,
     cast(received.mails as varchar)
-    || ' mails in {{ silent_for }}, no open, click, visit or order' as evidence
+    || ' mails in {{ silent_for }} days, no open, click, visit or order' as evidence
 from contacts
 inner join received on contacts.contact_id = received.contact_id
 where
     not exists (
-        select 1 from alive
-        where alive.contact_id = contacts.contact_id
+        select 1 from actions
+        where actions.contact_id = contacts.contact_id
+    )
+    and not exists (
+        select 1 from orders
+        where orders.contact_id = contacts.contact_id
     )
     and not exists (
         select 1 from suppressions

@@ -10,8 +10,8 @@ touchpoints as (
     select
         touchpoint_id,
         contact_id
-    from core.touchpoints
-    where channel = 'site' and contact_id is not null
+    from core.site_touchpoints
+    where contact_id is not null
 ),
 
 ranked as (

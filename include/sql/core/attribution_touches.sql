@@ -2,25 +2,26 @@
 -- owner: crm
 -- grain: touchpoint_id
 {% set own_mails = "kreislauf" %}
-with touchpoints as (
+with mail_touchpoints as (
     select
         touchpoint_id,
         contact_id,
-        channel,
         type,
         message_key,
         occurred_at
-    from core.touchpoints
-    where contact_id is not null and not is_machine
+    from core.mail_touchpoints
+    where contact_id is not null and not is_machine and type in ('open', 'click')
 ),
 
-site_events as (
+site_touchpoints as (
     select
-        event_id,
-        utm_campaign,
+        touchpoint_id,
+        contact_id,
+        campaign,
+        occurred_at,
         lower(trim(coalesce(utm_source, 'unknown'))) as utm_source
-    from staging.site_events
-    where utm_campaign is not null
+    from core.site_touchpoints
+    where contact_id is not null and campaign is not null
 ),
 
 ad_campaigns as (
@@ -35,13 +36,15 @@ ad_campaigns as (
 
 visits as (
     select
-        'site-' || site_events.event_id as touchpoint_id,
-        site_events.utm_campaign as campaign,
-        coalesce(ad_campaigns.platform, site_events.utm_source) as platform
-    from site_events
-    left join ad_campaigns on site_events.utm_campaign = ad_campaigns.campaign
+        site_touchpoints.touchpoint_id,
+        site_touchpoints.contact_id,
+        site_touchpoints.campaign,
+        site_touchpoints.occurred_at,
+        coalesce(ad_campaigns.platform, site_touchpoints.utm_source) as platform
+    from site_touchpoints
+    left join ad_campaigns on site_touchpoints.campaign = ad_campaigns.campaign
     -- A visit from a mail of ours is known by its click.
-    where site_events.utm_source <> '{{ own_mails }}'
+    where site_touchpoints.utm_source <> '{{ own_mails }}'
 ),
 
 message_outcomes as (
@@ -54,35 +57,32 @@ message_outcomes as (
 )
 
 select
-    touchpoints.touchpoint_id,
-    touchpoints.contact_id,
+    mail_touchpoints.touchpoint_id,
+    mail_touchpoints.contact_id,
     -- All reactions to one message are one touch.
-    touchpoints.message_key as touch_id,
-    touchpoints.occurred_at as touched_at,
+    mail_touchpoints.message_key as touch_id,
+    mail_touchpoints.occurred_at as touched_at,
     -- A message can move somebody from its delivery on, not only from the click.
-    least(message_outcomes.delivered_at, touchpoints.occurred_at) as received_at,
-    touchpoints.type,
+    least(message_outcomes.delivered_at, mail_touchpoints.occurred_at) as received_at,
+    mail_touchpoints.type,
     'mail' as channel,
     'mail' as platform,
     message_outcomes.campaign,
-    touchpoints.message_key
-from touchpoints
-inner join message_outcomes on touchpoints.message_key = message_outcomes.message_key
-where touchpoints.type in ('open', 'click')
+    mail_touchpoints.message_key
+from mail_touchpoints
+inner join message_outcomes on mail_touchpoints.message_key = message_outcomes.message_key
 union all
 select
-    touchpoints.touchpoint_id,
-    touchpoints.contact_id,
+    touchpoint_id,
+    contact_id,
     -- So are all visits of a day from one campaign.
-    visits.platform || ' ' || visits.campaign || ' '
-    || cast(cast(touchpoints.occurred_at as date) as varchar) as touch_id,
-    touchpoints.occurred_at as touched_at,
-    touchpoints.occurred_at as received_at,
+    platform || ' ' || campaign || ' '
+    || cast(cast(occurred_at as date) as varchar) as touch_id,
+    occurred_at as touched_at,
+    occurred_at as received_at,
     'visit' as type,
     'site' as channel,
-    visits.platform,
-    visits.campaign,
+    platform,
+    campaign,
     cast(null as varchar) as message_key
-from touchpoints
-inner join visits on touchpoints.touchpoint_id = visits.touchpoint_id
-where touchpoints.channel = 'site'
+from visits

@@ -13,31 +13,41 @@ suppressions as (
     select * from core.suppressions
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+crm_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'crm'
 )
 
 select
-    contact_keys.contact_id,
+    customer_keys.contact_id,
     'shop' as source,
     shop_consents.customer_id as source_id,
     shop_consents.stated_at as occurred_at,
     shop_consents.state,
     shop_consents.basis
 from shop_consents
-inner join contact_keys
-    on contact_keys.source = 'shop' and shop_consents.customer_id = contact_keys.source_id
+inner join customer_keys on shop_consents.customer_id = customer_keys.source_id
 union all
 select
-    contact_keys.contact_id,
+    crm_keys.contact_id,
     'crm' as source,
     crm_contacts.crm_contact_id as source_id,
     crm_contacts.opted_out_at as occurred_at,
     'revoked' as state,
     cast(null as varchar) as basis
 from crm_contacts
-inner join contact_keys
-    on contact_keys.source = 'crm' and crm_contacts.crm_contact_id = contact_keys.source_id
+inner join crm_keys on crm_contacts.crm_contact_id = crm_keys.source_id
 where crm_contacts.has_opted_out
 union all
 select

@@ -8,21 +8,65 @@
 {% set capitals = "^[A-ZÄÖÜÉŞÇ][A-ZÄÖÜÉŞÇ -]{2,}$" %}
 {% set test_address = "^(test|tester|asdf|qwertz|qwerty|noreply|no-reply)[0-9._-]*@" %}
 {% set uk_zip = "^[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}$" %}
+-- What is read more than once is kept in memory: so the few columns apart.
 with contacts as (
-    select * from core.contacts
+    select
+        contact_id,
+        customer_id,
+        crm_contact_id,
+        email,
+        email_consent,
+        email_consent_basis,
+        email_consent_at,
+        first_name,
+        last_name,
+        salutation_verdict,
+        date_of_birth,
+        phone,
+        country_code,
+        zip
+    from core.contacts
     where not is_archived
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
+),
+
+crm_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'crm'
 ),
 
 shop_customers as (
-    select * from staging.shop_customers
+    select
+        customer_id,
+        email_given,
+        country_code
+    from staging.shop_customers
 ),
 
 crm_contacts as (
-    select * from staging.crm_contacts
+    select
+        crm_contact_id,
+        email_given,
+        country_code
+    from staging.crm_contacts
 ),
 
 postal_returns as (
@@ -57,22 +101,20 @@ crm_versions as (
 
 returns_ranked as (
     select
-        coalesce(by_customer.contact_id, by_address.contact_id) as contact_id,
+        coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
         postal_returns.returned_on,
         postal_returns.reason,
         row_number() over (
-            partition by coalesce(by_customer.contact_id, by_address.contact_id)
+            partition by coalesce(customer_keys.contact_id, address_keys.contact_id)
             order by
                 case when postal_returns.reason = 'deceased' then 1 else 2 end asc,
                 postal_returns.returned_on desc,
                 postal_returns.return_id asc
         ) as place
     from postal_returns
-    left join contact_keys as by_customer
-        on by_customer.source = 'shop' and postal_returns.customer_id = by_customer.source_id
-    left join contact_keys as by_address
-        on by_address.source = 'mail' and postal_returns.email = by_address.source_id
-    where coalesce(by_customer.contact_id, by_address.contact_id) is not null
+    left join customer_keys on postal_returns.customer_id = customer_keys.source_id
+    left join address_keys on postal_returns.email = address_keys.source_id
+    where coalesce(customer_keys.contact_id, address_keys.contact_id) is not null
 ),
 
 returns as (
@@ -90,22 +132,16 @@ versions as (
         shop_versions.*,
         DAYS_BETWEEN(shop_versions.updated_at, returns.returned_on) >= 0 as is_before
     from returns
-    inner join contact_keys on returns.contact_id = contact_keys.contact_id
-    inner join shop_versions
-        on
-            contact_keys.source = shop_versions.source
-            and contact_keys.source_id = shop_versions.source_id
+    inner join customer_keys on returns.contact_id = customer_keys.contact_id
+    inner join shop_versions on customer_keys.source_id = shop_versions.source_id
     union all
     select
         returns.contact_id,
         crm_versions.*,
         DAYS_BETWEEN(crm_versions.updated_at, returns.returned_on) >= 0 as is_before
     from returns
-    inner join contact_keys on returns.contact_id = contact_keys.contact_id
-    inner join crm_versions
-        on
-            contact_keys.source = crm_versions.source
-            and contact_keys.source_id = crm_versions.source_id
+    inner join crm_keys on returns.contact_id = crm_keys.contact_id
+    inner join crm_versions on crm_keys.source_id = crm_versions.source_id
 ),
 
 versions_ranked as (

@@ -1,5 +1,5 @@
--- Which person a shop customer, CRM contact, mail address or site visitor is. contact_id is the
--- person's oldest known record: it stays when the address changes and when records join later.
+-- Which person a shop customer, CRM contact or mail address is. contact_id is the person's oldest
+-- known record: it stays when the address changes and when records join later.
 -- answers: Which records are the same person?
 -- owner: data
 -- grain: source, source_id
@@ -15,16 +15,6 @@ crm_contacts as (
 
 shop_customers as (
     select * from staging.shop_customers
-),
-
-site_events as (
-    -- Who was seen in which browser, once.
-    select distinct
-        visitor_id,
-        customer_id,
-        email
-    from staging.site_events
-    where visitor_id is not null and (customer_id is not null or email is not null)
 ),
 
 positions as (
@@ -263,29 +253,6 @@ address_keys as (
         persons.contact_id
     from address_owners
     inner join persons on address_owners.oldest_number = persons.record_number
-),
-
-visits as (
-    select
-        site_events.visitor_id,
-        coalesce(record_keys.contact_id, address_keys.contact_id) as contact_id
-    from site_events
-    left join record_keys
-        on record_keys.source = 'shop' and site_events.customer_id = record_keys.source_id
-    left join address_keys on site_events.email = address_keys.source_id
-),
-
-visitor_keys as (
-    -- A browser that two people used belongs to neither.
-    select
-        'visitor' as source,
-        visitor_id as source_id,
-        'visitor-' || visitor_id as record_id,
-        min(contact_id) as contact_id
-    from visits
-    where contact_id is not null
-    group by visitor_id
-    having min(contact_id) = max(contact_id)
 )
 
 select
@@ -301,10 +268,3 @@ select
     record_id,
     contact_id
 from address_keys
-union all
-select
-    source,
-    source_id,
-    record_id,
-    contact_id
-from visitor_keys

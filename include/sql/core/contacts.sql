@@ -7,13 +7,28 @@
 {% set iso_day = "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$" %}
 {% set company = "(^| )(gmbh|kg|ag|ohg|gbr|ug|se|ltd|llc|plc|inc|e[.]? ?v[.]?)([ .]|$)" %}
 {% set several = "[0-9&+/,@]|(^| )(familie|family|firma|team|und|and)([ .]|$)" %}
-with contact_keys as (
+with customer_keys as (
     select
         contact_id,
-        source,
         source_id
     from core.contact_keys
-    where source <> 'visitor'
+    where source = 'shop'
+),
+
+crm_keys as (
+    select
+        contact_id,
+        source_id
+    from core.contact_keys
+    where source = 'crm'
+),
+
+address_keys as (
+    select
+        contact_id,
+        source_id
+    from core.contact_keys
+    where source = 'mail'
 ),
 
 shop_customers as (
@@ -72,36 +87,35 @@ timezones as (
 
 shop_ranked as (
     select
-        contact_keys.contact_id,
+        customer_keys.contact_id,
         shop_records.customer_id,
         -- Several shop accounts: the one used last that can be written to.
         row_number() over (
-            partition by contact_keys.contact_id
+            partition by customer_keys.contact_id
             order by
                 shop_records.is_email_valid desc,
                 shop_records.updated_at desc,
                 shop_records.customer_id asc
         ) as place
-    from contact_keys
-    inner join shop_records on contact_keys.source_id = shop_records.customer_id
-    where contact_keys.source = 'shop'
+    from customer_keys
+    inner join shop_records on customer_keys.source_id = shop_records.customer_id
 ),
 
 crm_ranked as (
     select
-        contact_keys.contact_id,
+        crm_keys.contact_id,
         crm_records.crm_contact_id,
         row_number() over (
-            partition by contact_keys.contact_id
+            partition by crm_keys.contact_id
             order by
                 crm_records.is_email_valid desc,
                 crm_records.updated_at desc,
                 crm_records.crm_contact_id asc
         ) as place
-    from contact_keys
-    inner join crm_records on contact_keys.source_id = crm_records.crm_contact_id
+    from crm_keys
+    inner join crm_records on crm_keys.source_id = crm_records.crm_contact_id
     -- What was deleted or merged away in the CRM still identifies a person, but says nothing.
-    where contact_keys.source = 'crm' and not crm_records.is_archived
+    where not crm_records.is_archived
 ),
 
 shop as (
@@ -123,30 +137,44 @@ crm as (
     where crm_ranked.place = 1
 ),
 
+records as (
+    select
+        customer_keys.contact_id,
+        shop_records.created_at,
+        cast(null as varchar) as email,
+        1 as accounts,
+        1 as live_records
+    from customer_keys
+    inner join shop_records on customer_keys.source_id = shop_records.customer_id
+    union all
+    select
+        crm_keys.contact_id,
+        crm_records.created_at,
+        cast(null as varchar) as email,
+        1 as accounts,
+        case when crm_records.is_archived then 0 else 1 end as live_records
+    from crm_keys
+    inner join crm_records on crm_keys.source_id = crm_records.crm_contact_id
+    union all
+    select
+        address_keys.contact_id,
+        addresses.first_seen_at as created_at,
+        addresses.email,
+        0 as accounts,
+        1 as live_records
+    from address_keys
+    inner join addresses on address_keys.source_id = addresses.email
+),
+
 born as (
     select
-        contact_keys.contact_id,
-        min(
-            coalesce(
-                shop_records.created_at, crm_records.created_at, addresses.first_seen_at
-            )
-        ) as created_at,
+        contact_id,
+        min(created_at) as created_at,
         -- Only a person without any account is written to at a mere address.
-        case
-            when count(shop_records.customer_id) + count(crm_records.crm_contact_id) = 0
-                then min(addresses.email)
-        end as email,
-        count(shop_records.customer_id)
-        + count(case when not crm_records.is_archived then 1 end)
-        + count(addresses.email) as live_records
-    from contact_keys
-    left join shop_records
-        on contact_keys.source = 'shop' and contact_keys.source_id = shop_records.customer_id
-    left join crm_records
-        on contact_keys.source = 'crm' and contact_keys.source_id = crm_records.crm_contact_id
-    left join addresses
-        on contact_keys.source = 'mail' and contact_keys.source_id = addresses.email
-    group by contact_keys.contact_id
+        case when sum(accounts) = 0 then min(email) end as email,
+        sum(live_records) as live_records
+    from records
+    group by contact_id
 ),
 
 consents_ranked as (

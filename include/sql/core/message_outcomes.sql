@@ -3,23 +3,7 @@
 -- owner: crm
 -- grain: message_key
 with messages as (
-    select
-        message_key,
-        flow,
-        step,
-        variant,
-        contact_id,
-        occurrence_id,
-        state,
-        planned_as_of
-    from staging.ledger_messages
-),
-
-contact_keys as (
-    select
-        record_id,
-        contact_id
-    from core.contact_keys
+    select * from core.messages
 ),
 
 touches as (
@@ -28,8 +12,7 @@ touches as (
         type,
         is_machine,
         occurred_at
-    from core.touchpoints
-    where channel = 'mail'
+    from core.mail_touchpoints
 ),
 
 outcomes as (
@@ -56,7 +39,7 @@ outcomes as (
 
 select
     messages.message_key,
-    contact_keys.contact_id,
+    messages.contact_id,
     'mail' as channel,
     messages.flow,
     -- A newsletter is one flow; each of its issues is a campaign.
@@ -84,5 +67,3 @@ select
     cast(coalesce(outcomes.machine_clicks, 0) as bigint) as machine_clicks
 from messages
 left join outcomes on messages.message_key = outcomes.message_key
--- The ledger keeps the contact_id of its day; the record may have joined an older one since.
-left join contact_keys on messages.contact_id = contact_keys.record_id

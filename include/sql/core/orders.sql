@@ -9,8 +9,20 @@ refunds as (
     select * from staging.shop_refunds
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
 ),
 
 refunded as (
@@ -40,7 +52,7 @@ amounts as (
 select
     amounts.order_id,
     amounts.order_name,
-    coalesce(by_customer.contact_id, by_address.contact_id) as contact_id,
+    coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
     amounts.customer_id,
     amounts.customer_id is null as is_guest,
     amounts.ordered_at,
@@ -63,7 +75,5 @@ select
     amounts.fulfillment_status,
     amounts.tags
 from amounts
-left join contact_keys as by_customer
-    on by_customer.source = 'shop' and amounts.customer_id = by_customer.source_id
-left join contact_keys as by_address
-    on by_address.source = 'mail' and amounts.email = by_address.source_id
+left join customer_keys on amounts.customer_id = customer_keys.source_id
+left join address_keys on amounts.email = address_keys.source_id

@@ -14,12 +14,13 @@ steps as (
     select
         frequency,
         mean_amount,
+        -- By the digits before the point.
         cast(
-            case
-                when mean_amount < 10 then 0.01
-                when mean_amount < 100 then 0.10
-                when mean_amount < 1000 then 1
-                when mean_amount < 10000 then 10
+            case length(cast(cast(floor(mean_amount) as bigint) as varchar))
+                when 1 then 0.01
+                when 2 then 0.10
+                when 3 then 1
+                when 4 then 10
                 else 100
             end as decimal(18, 2)
         ) as step

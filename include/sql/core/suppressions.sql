@@ -6,13 +6,24 @@ with suppressions as (
     where is_active
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
+),
+
+record_keys as (
+    select
+        record_id,
+        contact_id
+    from core.contact_keys
 )
 
 select
     suppressions.suppression_id,
-    coalesce(by_address.contact_id, by_contact.contact_id) as contact_id,
+    coalesce(address_keys.contact_id, record_keys.contact_id) as contact_id,
     suppressions.email,
     suppressions.channel,
     suppressions.topic,
@@ -20,7 +31,6 @@ select
     suppressions.source,
     suppressions.created_at
 from suppressions
-left join contact_keys as by_address
-    on by_address.source = 'mail' and suppressions.email = by_address.source_id
+left join address_keys on suppressions.email = address_keys.source_id
 -- The ledger keeps the contact_id of its day; the record may have joined an older one since.
-left join contact_keys as by_contact on suppressions.contact_id = by_contact.record_id
+left join record_keys on suppressions.contact_id = record_keys.record_id

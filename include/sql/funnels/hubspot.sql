@@ -39,8 +39,25 @@ select
     stage_history.stage_rank,
     stage_history.entered_at,
     stage_history.left_at,
-    stages.highest_stage,
-    proofs.evidence
+    proofs.evidence,
+    stage_history.is_first,
+    case
+        when stage_history.is_first
+            then
+                lead(stage_history.entered_at) over (
+                    partition by stage_history.contact_id, stage_history.is_first
+                    order by stage_history.entered_at
+                )
+    end as passed_at,
+    case
+        when stage_history.is_first
+            then
+                lead(stage_history.stage) over (
+                    partition by stage_history.contact_id, stage_history.is_first
+                    order by stage_history.entered_at
+                )
+    end as passed_to,
+    stages.highest_stage
 from stage_history
 inner join proofs
     on

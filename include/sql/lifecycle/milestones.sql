@@ -2,8 +2,8 @@
 -- owner: crm
 -- grain: contact_id
 -- answers: Since when is this person interested? When did it buy first, and when again?
-{% set touch_lasts = "90 days" %}
-{% set purchase_lasts = "365 days" %}
+{% set touch_lasts = "91 days" %}
+{% set purchase_lasts = "366 days" %}
 {% set forever = "9999-12-31 00:00:00" %}
 with contacts as (
     select * from core.contacts
@@ -133,32 +133,34 @@ recommended as (
     group by contact_id
 )
 
--- NULL is what has not begun; the year 9999 is what does not end by itself. A silence that has
--- ended leaves no trace: who comes back goes on where it stood.
+-- NULL is what has not begun; the year 9999 is what does not end by itself. What lapses holds for
+-- its day and 90 or 365 more, to midnight. A silence that has ended leaves no trace: who comes back
+-- goes on where it stood.
 select
     contacts.contact_id,
     contacts.created_at as known_from,
+    timestamp '{{ forever }}' as known_until,
     subscribed.first_at as subscribed_from,
     case
         when subscribed.first_at is not null
             then coalesce(subscribed.ended_at, timestamp '{{ forever }}')
     end as subscribed_until,
     touched.first_at as active_from,
-    touched.last_at + interval '{{ touch_lasts }}' as active_until,
+    date_trunc('day', touched.last_at) + interval '{{ touch_lasts }}' as active_until,
     touched.first_answer_at as answering_from,
-    touched.last_answer_at + interval '{{ touch_lasts }}' as answering_until,
+    date_trunc('day', touched.last_answer_at) + interval '{{ touch_lasts }}' as answering_until,
     touched.first_interest_at as interested_from,
-    touched.last_interest_at + interval '{{ touch_lasts }}' as interested_until,
+    date_trunc('day', touched.last_interest_at) + interval '{{ touch_lasts }}' as interested_until,
     touched.first_question_at as informed_from,
-    touched.last_question_at + interval '{{ touch_lasts }}' as informed_until,
+    date_trunc('day', touched.last_question_at) + interval '{{ touch_lasts }}' as informed_until,
     touched.first_cart_at as wanting_from,
-    touched.last_cart_at + interval '{{ touch_lasts }}' as wanting_until,
+    date_trunc('day', touched.last_cart_at) + interval '{{ touch_lasts }}' as wanting_until,
     bought.first_at as buyer_from,
-    bought.last_at + interval '{{ purchase_lasts }}' as buyer_until,
+    date_trunc('day', bought.last_at) + interval '{{ purchase_lasts }}' as buyer_until,
     bought_again.first_at as regular_from,
     case
         when bought_again.first_at is not null
-            then bought.last_at + interval '{{ purchase_lasts }}'
+            then date_trunc('day', bought.last_at) + interval '{{ purchase_lasts }}'
     end as regular_until,
     recommended.first_at as advocate_from,
     case

@@ -4,35 +4,39 @@
 -- answers: When was this contact qualified for marketing?
 {% set qualified_at = 50 %}
 {% set gathered_within = 60 %}
-{% set lasts = "90 days" %}
+{% set lasts = "91 days" %}
 with lead_score_points as (
     select * from scores.lead_score_points
 ),
 
-fit as (
+able as (
+    -- Whose points do not reach the mark all together do not reach it within sixty days.
     select
         contact_id,
-        sum(base_points) as points
+        sum(case when rule_group = 'fit' then base_points else 0 end) as fit_points
     from lead_score_points
-    where rule_group = 'fit'
     group by contact_id
+    having sum(greatest(base_points, 0)) >= {{ qualified_at }}
 ),
 
 days as (
     select
-        contact_id,
-        DAYS_BETWEEN(date '2000-01-01', day) as day_number,
-        max(last_at) as last_at,
-        sum(base_points) as points
+        lead_score_points.contact_id,
+        DAYS_BETWEEN(date '2000-01-01', lead_score_points.day) as day_number,
+        able.fit_points,
+        max(lead_score_points.last_at) as last_at,
+        sum(lead_score_points.base_points) as points
     from lead_score_points
-    where rule_group = 'engagement'
-    group by contact_id, day
+    inner join able on lead_score_points.contact_id = able.contact_id
+    where lead_score_points.rule_group = 'engagement'
+    group by lead_score_points.contact_id, lead_score_points.day, able.fit_points
 ),
 
 gathered as (
     select
         contact_id,
         last_at,
+        fit_points,
         -- Undecayed points of the last days, so that what was true once does not change later.
         sum(points) over (
             partition by contact_id
@@ -44,14 +48,11 @@ gathered as (
 
 reached as (
     select
-        gathered.contact_id,
-        gathered.last_at,
-        lag(gathered.last_at) over (
-            partition by gathered.contact_id order by gathered.last_at
-        ) as previous_at
+        contact_id,
+        last_at,
+        lag(last_at) over (partition by contact_id order by last_at) as previous_at
     from gathered
-    left join fit on gathered.contact_id = fit.contact_id
-    where gathered.points + coalesce(fit.points, 0) >= {{ qualified_at }}
+    where points + fit_points >= {{ qualified_at }}
 ),
 
 numbered as (
@@ -60,7 +61,10 @@ numbered as (
         last_at,
         -- A new period begins when the one before had run out.
         sum(
-            case when previous_at + interval '{{ lasts }}' >= last_at then 0 else 1 end
+            case
+                when date_trunc('day', previous_at) + interval '{{ lasts }}' >= last_at then 0
+                else 1
+            end
         ) over (
             partition by contact_id
             order by last_at
@@ -69,9 +73,10 @@ numbered as (
     from reached
 )
 
+-- It holds for the day of the last touch and ninety more, to midnight.
 select
     contact_id,
     min(last_at) as entered_at,
-    max(last_at) + interval '{{ lasts }}' as left_at
+    date_trunc('day', max(last_at)) + interval '{{ lasts }}' as left_at
 from numbered
 group by contact_id, period

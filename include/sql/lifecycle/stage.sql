@@ -30,7 +30,7 @@ proofs as (
         stage_rank,
         min(evidence) as evidence
     from stage_evidence
-    where left_at is null or left_at >= {{ as_of }}
+    where left_at is null or cast(left_at as date) > cast({{ as_of }} as date)
     group by contact_id, stage_rank
 )
 

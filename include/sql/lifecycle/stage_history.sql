@@ -17,7 +17,7 @@ turns as (
         contact_id,
         left_at as turned_at
     from evidence
-    where left_at < {{ as_of }}
+    where cast(left_at as date) <= cast({{ as_of }} as date)
 ),
 
 states as (
@@ -39,7 +39,12 @@ compared as (
         contact_id,
         turned_at,
         stage_rank,
-        lag(stage_rank) over (partition by contact_id order by turned_at) as previous_rank
+        lag(stage_rank) over (partition by contact_id order by turned_at) as previous_rank,
+        max(stage_rank) over (
+            partition by contact_id
+            order by turned_at
+            rows between unbounded preceding and 1 preceding
+        ) as highest_before
     from states
 ),
 
@@ -48,6 +53,7 @@ changes as (
         contact_id,
         stage_rank,
         turned_at as entered_at,
+        highest_before is null or stage_rank > highest_before as is_first,
         lead(turned_at) over (partition by contact_id order by turned_at) as left_at
     from compared
     where previous_rank is null or stage_rank <> previous_rank
@@ -67,5 +73,7 @@ select
     end as stage,
     stage_rank,
     entered_at,
-    left_at
+    left_at,
+    -- Whether the contact stands here or higher for the first time.
+    is_first
 from changes

@@ -3,13 +3,7 @@
 -- grain: name, stage
 -- answers: Where do we lose people? How long does it take from lead to customer? What is skipped?
 with members as (
-    select
-        name,
-        contact_id,
-        stage_rank,
-        min(entered_at) as entered_at
-    from funnels.members
-    group by name, contact_id, stage_rank
+    select * from funnels.members
 ),
 
 stages as (
@@ -17,76 +11,38 @@ stages as (
         name,
         stage,
         stage_rank,
-        lead(stage) over (partition by name order by stage_rank) as next_stage,
-        lead(stage_rank) over (partition by name order by stage_rank) as next_rank
+        lead(stage) over (partition by name order by stage_rank) as next_stage
     from (
         select distinct
             name,
             stage,
             stage_rank
-        from funnels.members
+        from members
     ) as listed
 ),
 
-steps as (
-    select
-        name,
-        stage_rank,
-        entered_at,
-        -- When the contact first stood higher; and its entry into the nearest of those stages.
-        min(entered_at) over (
-            partition by name, contact_id
-            order by stage_rank desc
-            rows between unbounded preceding and 1 preceding
-        ) as passed_at,
-        lag(stage_rank) over (
-            partition by name, contact_id order by stage_rank desc
-        ) as nearest_rank,
-        lag(entered_at) over (
-            partition by name, contact_id order by stage_rank desc
-        ) as nearest_at
-    from members
-),
-
 counted as (
+    -- Who falls back into a stage, or comes there again, does not pass through it.
     select
         stages.name,
         stages.stage,
         stages.stage_rank,
         stages.next_stage,
-        -- Who has never stood higher, came as far as this.
-        sum(case when steps.passed_at is null then 1 else 0 end) as highest,
-        -- Who stood higher before, falls back into a stage, and does not pass through it.
-        sum(
-            case when steps.passed_at <= steps.entered_at then 0 else 1 end
-        ) as entered,
-        sum(case when steps.passed_at > steps.entered_at then 1 else 0 end) as moved_on,
-        sum(
-            case
-                when
-                    steps.passed_at > steps.entered_at
-                    and steps.nearest_at = steps.passed_at
-                    and steps.nearest_rank = stages.next_rank
-                    then 1
-                else 0
-            end
-        ) as moved_to_next,
-        MEDIAN(
-            case
-                when steps.passed_at > steps.entered_at
-                    then DAYS_BETWEEN(steps.entered_at, steps.passed_at)
-            end
-        ) as median_days
-    from steps
-    inner join stages on steps.name = stages.name and steps.stage_rank = stages.stage_rank
+        sum(case when members.is_first then 1 else 0 end) as entered,
+        count(members.passed_at) as moved_on,
+        sum(case when members.passed_to = stages.next_stage then 1 else 0 end) as moved_to_next,
+        MEDIAN(DAYS_BETWEEN(members.entered_at, members.passed_at)) as median_days
+    from members
+    inner join stages on members.name = stages.name and members.stage_rank = stages.stage_rank
     group by stages.name, stages.stage, stages.stage_rank, stages.next_stage
 ),
 
 reached as (
     select
         *,
-        sum(highest) over (partition by name order by stage_rank desc) as reached,
-        sum(highest) over (partition by name) as people
+        -- Who has never stood higher, came as far as this.
+        sum(entered - moved_on) over (partition by name order by stage_rank desc) as reached,
+        sum(entered - moved_on) over (partition by name) as people
     from counted
 )
 

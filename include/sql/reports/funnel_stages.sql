@@ -10,7 +10,9 @@ with members as (
         stage,
         stage_rank,
         left_at is null as is_there,
-        DAYS_BETWEEN(entered_at, coalesce(left_at, {{ as_of }})) as days
+        DAYS_BETWEEN(
+            entered_at, coalesce(cast(left_at as date), cast({{ as_of }} as date))
+        ) as days
     from funnels.members
 ),
 

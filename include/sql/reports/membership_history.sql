@@ -11,10 +11,18 @@ with recorded as (
         as_of,
         change
     from raw.membership_changes
+    where as_of <= {{ as_of }}
 ),
 
 found_now as (
-    select * from reports.membership_changes
+    select
+        record_id,
+        kind,
+        name,
+        as_of,
+        change
+    from reports.membership_changes
+    where as_of <= {{ as_of }}
 ),
 
 contact_keys as (
@@ -22,32 +30,72 @@ contact_keys as (
         record_id,
         contact_id
     from core.contact_keys
-    where source <> 'visitor'
 ),
 
 stage_history as (
     select * from lifecycle.stage_history
 ),
 
-changes as (
+all_changes as (
     select * from recorded
-    where as_of <= {{ as_of }}
     union all
     select * from found_now
-    where as_of <= {{ as_of }}
+),
+
+changes as (
+    select
+        contact_keys.contact_id,
+        all_changes.kind,
+        all_changes.name,
+        all_changes.as_of,
+        all_changes.change,
+        all_changes.record_id <> contact_keys.contact_id as is_renamed
+    from all_changes
+    inner join contact_keys on all_changes.record_id = contact_keys.record_id
+),
+
+moved as (
+    -- Most enter once and stay; only the changes of the others have to be put in order.
+    select distinct
+        contact_id,
+        kind,
+        name
+    from changes
+    where change < 0 or is_renamed
+),
+
+stays as (
+    select
+        contact_id,
+        kind,
+        name,
+        as_of
+    from changes
+    where
+        not exists (
+            select 1 from moved
+            where
+                moved.contact_id = changes.contact_id
+                and moved.kind = changes.kind
+                and moved.name = changes.name
+        )
 ),
 
 turns as (
     -- Records that have become one contact count as one: it is in while one of them is.
     select
-        contact_keys.contact_id,
+        changes.contact_id,
         changes.kind,
         changes.name,
         changes.as_of,
         sum(changes.change) as change
     from changes
-    inner join contact_keys on changes.record_id = contact_keys.record_id
-    group by contact_keys.contact_id, changes.kind, changes.name, changes.as_of
+    inner join moved
+        on
+            changes.contact_id = moved.contact_id
+            and changes.kind = moved.kind
+            and changes.name = moved.name
+    group by changes.contact_id, changes.kind, changes.name, changes.as_of
     having sum(changes.change) <> 0
 ),
 
@@ -78,6 +126,14 @@ bounds as (
     where records = 0 or records = change
 )
 
+select
+    kind,
+    name,
+    contact_id,
+    as_of as valid_from,
+    cast(null as timestamp) as valid_to
+from stays
+union all
 select
     kind,
     name,

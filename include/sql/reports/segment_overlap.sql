@@ -17,25 +17,37 @@ members as (
 weights as (
     select
         name,
-        case when number <= 50 then POWER(2, number) end as first_weight,
-        case when number > 50 and number <= 100 then POWER(2, number - 50) end as second_weight,
-        case when number > 100 and number <= 150 then POWER(2, number - 100) end as third_weight,
-        case when number > 150 then POWER(2, number - 150) end as fourth_weight
+        POWER(2, number) as weight,
+        case
+            when number <= 53 then 1
+            when number <= 106 then 2
+            when number <= 159 then 3
+            else 4
+        end as quarter
     from catalogue
     where number <= 200
 ),
 
-combinations as (
-    -- Which segments a contact is in, as numbers: sums of powers of two are exact below 2^53.
+weighted as (
     select
         members.contact_id,
-        sum(weights.first_weight) as first_sum,
-        sum(weights.second_weight) as second_sum,
-        sum(weights.third_weight) as third_sum,
-        sum(weights.fourth_weight) as fourth_sum
+        members.name,
+        weights.weight,
+        weights.quarter
     from members
     inner join weights on members.name = weights.name
-    group by members.contact_id
+),
+
+combinations as (
+    -- Which segments a contact is in, as numbers: a sum of powers of two is exact over 53 bits.
+    select
+        contact_id,
+        sum(case when quarter = 1 then weight end) as first_sum,
+        sum(case when quarter = 2 then weight end) as second_sum,
+        sum(case when quarter = 3 then weight end) as third_sum,
+        sum(case when quarter = 4 then weight end) as fourth_sum
+    from weighted
+    group by contact_id
 ),
 
 profiles as (
@@ -52,10 +64,9 @@ placed as (
     select
         profiles.contact_id,
         profiles.contacts,
-        members.name
+        weighted.name
     from profiles
-    inner join members on profiles.contact_id = members.contact_id
-    inner join weights on members.name = weights.name
+    inner join weighted on profiles.contact_id = weighted.contact_id
 ),
 
 pairs as (

@@ -23,19 +23,21 @@ with contacts as (
     where not is_archived
 ),
 
-site_events as (
+site_touchpoints as (
     select
+        contact_id,
         referred_by,
-        customer_id,
-        email,
-        visitor_id,
         occurred_at
-    from staging.site_events
-    where referred_by is not null
+    from core.site_touchpoints
+    where referred_by is not null and contact_id is not null
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
 ),
 
 orders as (
@@ -56,20 +58,11 @@ answers as (
 
 visits as (
     select
-        friends.contact_id as friend_id,
-        coalesce(
-            by_customer.contact_id, by_address.contact_id, by_visitor.contact_id
-        ) as newcomer_id,
-        site_events.occurred_at
-    from site_events
-    inner join contact_keys as friends
-        on friends.source = 'shop' and site_events.referred_by = friends.source_id
-    left join contact_keys as by_customer
-        on by_customer.source = 'shop' and site_events.customer_id = by_customer.source_id
-    left join contact_keys as by_address
-        on by_address.source = 'mail' and site_events.email = by_address.source_id
-    left join contact_keys as by_visitor
-        on by_visitor.source = 'visitor' and site_events.visitor_id = by_visitor.source_id
+        customer_keys.contact_id as friend_id,
+        site_touchpoints.contact_id as newcomer_id,
+        site_touchpoints.occurred_at
+    from site_touchpoints
+    inner join customer_keys on site_touchpoints.referred_by = customer_keys.source_id
 ),
 
 ranked as (
@@ -82,7 +75,7 @@ ranked as (
             partition by newcomer_id order by occurred_at asc, friend_id asc
         ) as place
     from visits
-    where newcomer_id is not null and newcomer_id <> friend_id
+    where newcomer_id <> friend_id
 ),
 
 newcomers as (

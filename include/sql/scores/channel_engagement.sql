@@ -6,120 +6,146 @@
 {% set points_30d = 10 %}
 {% set points_90d = 5 %}
 {% set points_180d = 2 %}
-with touchpoints as (
+with mails as (
+    select
+        contact_id,
+        occurred_at,
+        DAYS_BETWEEN(occurred_at, {{ as_of }}) as age_days,
+        type = 'sent' as is_sent,
+        type = 'open' and not is_machine as is_open,
+        type = 'click' and not is_machine as is_click,
+        type = 'open' and is_machine as is_machine_open,
+        type = 'click' and is_machine as is_machine_click
+    from core.touchpoints
+    where contact_id is not null and channel = 'mail'
+),
+
+visits as (
+    -- On the site and in the CRM every touch is one by the person.
     select
         contact_id,
         channel,
-        type,
-        is_machine,
-        occurred_at
+        DAYS_BETWEEN(cast(occurred_at as date), {{ as_of }}) as age_days,
+        max(occurred_at) as last_at
     from core.touchpoints
-    where contact_id is not null
+    where contact_id is not null and channel <> 'mail'
+    group by contact_id, channel, cast(occurred_at as date)
 ),
 
 orders as (
     select
         contact_id,
-        ordered_at
+        ordered_at,
+        DAYS_BETWEEN(ordered_at, {{ as_of }}) as age_days
     from core.orders
     where is_valid and contact_id is not null
 ),
 
-daily_touches as (
+by_mail as (
     select
         contact_id,
-        channel,
-        cast(occurred_at as date) as day,
-        sum(case when type = 'sent' then 1 else 0 end) as sent,
-        sum(case when type = 'open' and not is_machine then 1 else 0 end) as opens,
-        sum(case when type = 'click' and not is_machine then 1 else 0 end) as clicks,
-        sum(case when type = 'open' and is_machine then 1 else 0 end) as machine_opens,
-        sum(case when type = 'click' and is_machine then 1 else 0 end) as machine_clicks,
-        min(case when type = 'sent' then occurred_at end) as first_sent_at,
-        max(case when type = 'sent' then occurred_at end) as last_sent_at,
-        max(case when type = 'open' and not is_machine then occurred_at end) as last_open_at,
-        max(case when type = 'click' and not is_machine then occurred_at end) as last_click_at,
-        max(occurred_at) as last_at
-    from touchpoints
-    group by contact_id, channel, cast(occurred_at as date)
+        count(case when is_sent and age_days <= 30 then 1 end) as sent_30d,
+        count(case when is_sent and age_days <= 90 then 1 end) as sent_90d,
+        count(case when is_sent and age_days <= 180 then 1 end) as sent_180d,
+        count(case when is_sent then 1 end) as sent,
+        count(case when is_open and age_days <= 30 then 1 end) as opens_30d,
+        count(case when is_open and age_days <= 90 then 1 end) as opens_90d,
+        count(case when is_open and age_days <= 180 then 1 end) as opens_180d,
+        count(case when is_open then 1 end) as opens,
+        count(case when is_click and age_days <= 30 then 1 end) as clicks_30d,
+        count(case when is_click and age_days <= 90 then 1 end) as clicks_90d,
+        count(case when is_click and age_days <= 180 then 1 end) as clicks_180d,
+        count(case when is_click then 1 end) as clicks,
+        count(case when is_machine_open and age_days <= 90 then 1 end) as machine_opens_90d,
+        count(case when is_machine_click and age_days <= 90 then 1 end) as machine_clicks_90d,
+        min(case when is_sent then occurred_at end) as first_sent_at,
+        max(case when is_sent then occurred_at end) as last_sent_at,
+        max(case when is_open then occurred_at end) as last_open_at,
+        max(case when is_click then occurred_at end) as last_click_at
+    from mails
+    group by contact_id
 ),
 
-days as (
+by_visit as (
     select
         contact_id,
         channel,
-        day,
-        sent,
-        opens,
-        clicks,
-        machine_opens,
-        machine_clicks,
-        first_sent_at,
-        last_sent_at,
-        last_open_at,
-        last_click_at,
-        -- On the site and in the CRM every touch is one by the person.
-        case when channel = 'mail' then opens + clicks else 1 end as actions,
-        case
-            when channel = 'mail' then greatest(last_open_at, last_click_at)
-            else last_at
-        end as last_action_at
-    from daily_touches
+        count(case when age_days <= 30 then 1 end) as actions_30d,
+        count(case when age_days <= 90 then 1 end) as actions_90d,
+        count(case when age_days <= 180 then 1 end) as actions_180d,
+        count(*) as actions,
+        max(last_at) as last_action_at
+    from visits
+    group by contact_id, channel
     union all
     select
         contact_id,
         'shop' as channel,
-        cast(ordered_at as date) as day,
-        0 as sent,
-        0 as opens,
-        0 as clicks,
-        0 as machine_opens,
-        0 as machine_clicks,
-        cast(null as timestamp) as first_sent_at,
-        cast(null as timestamp) as last_sent_at,
-        cast(null as timestamp) as last_open_at,
-        cast(null as timestamp) as last_click_at,
-        1 as actions,
-        ordered_at as last_action_at
+        count(case when age_days <= 30 then 1 end) as actions_30d,
+        count(case when age_days <= 90 then 1 end) as actions_90d,
+        count(case when age_days <= 180 then 1 end) as actions_180d,
+        count(*) as actions,
+        max(ordered_at) as last_action_at
     from orders
-),
-
-aged as (
-    select
-        *,
-        DAYS_BETWEEN(day, {{ as_of }}) as age_days
-    from days
+    group by contact_id
 ),
 
 summed as (
     select
         contact_id,
+        'mail' as channel,
+        opens_30d + clicks_30d as actions_30d,
+        opens_90d + clicks_90d as actions_90d,
+        opens_180d + clicks_180d as actions_180d,
+        opens + clicks as actions,
+        sent_30d,
+        sent_90d,
+        sent_180d,
+        sent,
+        opens_30d,
+        opens_90d,
+        opens_180d,
+        opens,
+        clicks_30d,
+        clicks_90d,
+        clicks_180d,
+        clicks,
+        machine_opens_90d,
+        machine_clicks_90d,
+        first_sent_at,
+        last_sent_at,
+        last_open_at,
+        last_click_at,
+        greatest(last_open_at, last_click_at) as last_action_at
+    from by_mail
+    union all
+    select
+        contact_id,
         channel,
-        sum(case when age_days <= 30 then actions else 0 end) as actions_30d,
-        sum(case when age_days <= 90 then actions else 0 end) as actions_90d,
-        sum(case when age_days <= 180 then actions else 0 end) as actions_180d,
-        sum(actions) as actions,
-        sum(case when age_days <= 30 then sent else 0 end) as sent_30d,
-        sum(case when age_days <= 90 then sent else 0 end) as sent_90d,
-        sum(case when age_days <= 180 then sent else 0 end) as sent_180d,
-        sum(sent) as sent,
-        sum(case when age_days <= 30 then opens else 0 end) as opens_30d,
-        sum(case when age_days <= 90 then opens else 0 end) as opens_90d,
-        sum(case when age_days <= 180 then opens else 0 end) as opens_180d,
-        sum(opens) as opens,
-        sum(case when age_days <= 30 then clicks else 0 end) as clicks_30d,
-        sum(case when age_days <= 90 then clicks else 0 end) as clicks_90d,
-        sum(case when age_days <= 180 then clicks else 0 end) as clicks_180d,
-        sum(clicks) as clicks,
-        sum(case when age_days <= 90 then machine_opens else 0 end) as machine_opens_90d,
-        sum(case when age_days <= 90 then machine_clicks else 0 end) as machine_clicks_90d,
-        min(first_sent_at) as first_sent_at,
-        max(last_sent_at) as last_sent_at,
-        max(last_open_at) as last_open_at,
-        max(last_click_at) as last_click_at,
-        max(last_action_at) as last_action_at
-    from aged
-    group by contact_id, channel
+        actions_30d,
+        actions_90d,
+        actions_180d,
+        actions,
+        0 as sent_30d,
+        0 as sent_90d,
+        0 as sent_180d,
+        0 as sent,
+        0 as opens_30d,
+        0 as opens_90d,
+        0 as opens_180d,
+        0 as opens,
+        0 as clicks_30d,
+        0 as clicks_90d,
+        0 as clicks_180d,
+        0 as clicks,
+        0 as machine_opens_90d,
+        0 as machine_clicks_90d,
+        cast(null as timestamp) as first_sent_at,
+        cast(null as timestamp) as last_sent_at,
+        cast(null as timestamp) as last_open_at,
+        cast(null as timestamp) as last_click_at,
+        last_action_at
+    from by_visit
 )
 
 select

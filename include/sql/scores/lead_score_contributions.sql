@@ -8,6 +8,15 @@ with lead_score_points as (
     select * from scores.lead_score_points
 ),
 
+-- What is read more than once is kept in memory: so the few columns apart.
+group_points as (
+    select
+        contact_id,
+        rule_group,
+        points
+    from scores.lead_score_points
+),
+
 limits as (
     select
         'fit' as rule_group,
@@ -35,40 +44,27 @@ by_group as (
         contact_id,
         rule_group,
         sum(points) as points
-    from by_rule
+    from group_points
     group by contact_id, rule_group
 ),
 
-within_limits as (
-    select
-        contact_id,
-        rule,
-        rule_group,
-        times,
-        last_at,
-        points
-    from by_rule
-    union all
-    -- Above its limit a group gives nothing more: one busy afternoon makes no buyer.
+limited as (
     select
         by_group.contact_id,
-        by_group.rule_group || '_limit' as rule,
         by_group.rule_group,
-        0 as times,
-        cast(null as timestamp) as last_at,
-        limits.most - by_group.points as points
+        by_group.points,
+        limits.most
     from by_group
     inner join limits on by_group.rule_group = limits.rule_group
-    where by_group.points > limits.most
 ),
 
 below_zero as (
     select
         contact_id,
-        sum(points) as points
-    from within_limits
+        sum(least(points, most)) as points
+    from limited
     group by contact_id
-    having sum(points) < 0
+    having sum(least(points, most)) < 0
 )
 
 select
@@ -78,7 +74,18 @@ select
     cast(times as bigint) as times,
     last_at as last_occurred_at,
     cast(points as decimal(18, 6)) as points
-from within_limits
+from by_rule
+union all
+-- Above its limit a group gives nothing more: one busy afternoon makes no buyer.
+select
+    contact_id,
+    rule_group || '_limit' as rule,
+    rule_group,
+    cast(0 as bigint) as times,
+    cast(null as timestamp) as last_occurred_at,
+    cast(most - points as decimal(18, 6)) as points
+from limited
+where points > most
 union all
 -- A score ends at zero.
 select

@@ -7,8 +7,20 @@ with checkouts as (
     where completed_at is null
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
 ),
 
 buyers as (
@@ -17,15 +29,13 @@ buyers as (
 
 abandoned as (
     select
-        coalesce(by_customer.contact_id, by_address.contact_id) as contact_id,
+        coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
         max(checkouts.updated_at) as left_at
     from checkouts
-    left join contact_keys as by_customer
-        on by_customer.source = 'shop' and checkouts.customer_id = by_customer.source_id
-    left join contact_keys as by_address
-        on by_address.source = 'mail' and checkouts.email = by_address.source_id
+    left join customer_keys on checkouts.customer_id = customer_keys.source_id
+    left join address_keys on checkouts.email = address_keys.source_id
     where DAYS_BETWEEN(checkouts.updated_at, {{ as_of }}) <= {{ within_days }}
-    group by coalesce(by_customer.contact_id, by_address.contact_id)
+    group by coalesce(customer_keys.contact_id, address_keys.contact_id)
 )
 
 select abandoned.contact_id

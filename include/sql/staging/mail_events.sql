@@ -10,6 +10,7 @@ with repeated as (
 
 ranked as (
     select
+        events.event_id,
         events._run,
         events._line,
         row_number() over (
@@ -21,6 +22,7 @@ ranked as (
 
 copies as (
     select
+        event_id,
         _run,
         _line
     from ranked
@@ -35,7 +37,7 @@ select
         when lower(event_type) = 'bounce' and lower(bounce_type) = 'blocked' then 'soft_bounce'
         when lower(event_type) = 'bounce' then 'hard_bounce'
         when lower(event_type) = 'spamreport' then 'complaint'
-        when lower(event_type) in ('unsubscribe', 'group_unsubscribe') then 'unsubscribe'
+        when lower(event_type) = 'group_unsubscribe' then 'unsubscribe'
         else lower(event_type)
     end as event_type,
     nullif(lower(trim(email)), '') as email,
@@ -49,5 +51,8 @@ select
 from raw.mail_events as events
 where not exists (
     select 1 from copies
-    where copies._run = events._run and copies._line = events._line
+    where
+        copies.event_id = events.event_id
+        and copies._run = events._run
+        and copies._line = events._line
 )

@@ -10,6 +10,7 @@ with repeated as (
 
 ranked as (
     select
+        events.event_id,
         events._run,
         events._line,
         row_number() over (
@@ -21,6 +22,7 @@ ranked as (
 
 copies as (
     select
+        event_id,
         _run,
         _line
     from ranked
@@ -48,5 +50,8 @@ select
 from raw.site_events as events
 where not exists (
     select 1 from copies
-    where copies._run = events._run and copies._line = events._line
+    where
+        copies.event_id = events.event_id
+        and copies._run = events._run
+        and copies._line = events._line
 )

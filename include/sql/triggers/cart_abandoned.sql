@@ -10,8 +10,20 @@ items as (
     select * from triggers.cart_abandoned_items
 ),
 
-contact_keys as (
-    select * from core.contact_keys
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
 ),
 
 counted as (
@@ -24,7 +36,7 @@ counted as (
 )
 
 select
-    coalesce(by_customer.contact_id, by_address.contact_id) as contact_id,
+    coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
     checkouts.checkout_id as occurrence_id,
     -- The last change to the cart: who is still filling it has not left it.
     checkouts.updated_at as occurred_at,
@@ -35,8 +47,6 @@ select
     checkouts.url
 from checkouts
 inner join counted on checkouts.checkout_id = counted.occurrence_id
-left join contact_keys as by_customer
-    on by_customer.source = 'shop' and checkouts.customer_id = by_customer.source_id
-left join contact_keys as by_address
-    on by_address.source = 'mail' and checkouts.email = by_address.source_id
-where coalesce(by_customer.contact_id, by_address.contact_id) is not null
+left join customer_keys on checkouts.customer_id = customer_keys.source_id
+left join address_keys on checkouts.email = address_keys.source_id
+where coalesce(customer_keys.contact_id, address_keys.contact_id) is not null

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kreislauf.landing.load import digest, load
+from kreislauf.landing.files import digest, new_file
+from kreislauf.landing.load import load
 from kreislauf.landing.manifest import Manifest, Window
-from kreislauf.landing.zone import LandingZone, Run, new_file
+from kreislauf.landing.zone import LandingZone, Run
 from kreislauf.sources.base import Source
 from kreislauf.sources.streams import Stream
 

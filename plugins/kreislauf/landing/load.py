@@ -9,7 +9,6 @@ never the value. Lines are read in chunks, so memory does not grow with the amou
 from __future__ import annotations
 
 import gzip
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kreislauf.landing.columns import extraction_sql, fault_sql, field_name, known_fields, presence_sql
+from kreislauf.landing.files import digest, new_file
 from kreislauf.landing.manifest import iso
-from kreislauf.landing.zone import new_file
 from kreislauf.sources.clocks import latest
 from kreislauf.sources.streams import Stream, Table
 
@@ -97,15 +96,6 @@ def arrow_schema(table: Table) -> pa.Schema:
     columns = {name: _ARROW.get(column.type, pa.string()) for name, column in table.columns.items()}
     child = {"_child": pa.int64()} if table.explode else {}
     return pa.schema(columns | _LINEAGE | child)
-
-
-def digest(path: Any) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        found = hashlib.sha256()
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 class _Part:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 MANIFEST_NAME = "manifest.json"
+COMPACTED = "compacted"
+"""The folder of a stream that holds its merged parts, beside the folders of its days."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Manifest:
 
     `pages`: the files as received (`file`, `rows`, `sha256`). `tables`: for each raw table its typed
     part (the same keys, and `latest`: the latest of its rows' clocks, where known); a table without rows
-    is not listed. `quarantined`: records held back whole.
+    is not listed. Once the stream was compacted, `compacted` names the merged part that holds the rows of
+    this run among those of others; all else stays as it was. `quarantined`: records held back whole.
     `unknown_fields`: sent but not declared. `missing_fields`: declared but in no record. `cursor`:
     how far the source's own clock was read, for sources that do not go by `as_of`.
     """
@@ -51,9 +54,18 @@ class Manifest:
         """Records received."""
         return sum(page["rows"] for page in self.pages)
 
+    def part(self, name: str) -> Any:
+        """The file with the rows of a raw table: the run's own, or one it shares with other runs, whose
+        rows tell by `_run`. Raises KeyError if the table has no rows.
+        """
+        entry = self.tables[name]
+        if COMPACTED in entry:
+            return self.folder.parent.parent / COMPACTED / entry[COMPACTED]
+        return self.folder / entry["file"]
+
     def table_path(self, name: str) -> str:
-        """The typed part of a raw table: a local path, or a URL. Raises KeyError if it has no rows."""
-        return _location(self.folder / self.tables[name]["file"])
+        """The place of `part`: a local path, or a URL. Raises KeyError if the table has no rows."""
+        return _location(self.part(name))
 
     @property
     def quarantine_path(self) -> str | None:
@@ -61,41 +73,45 @@ class Manifest:
         return _location(self.folder / "quarantine.parquet") if self.quarantined else None
 
     def to_json(self) -> str:
-        return json.dumps(
-            {
-                "run": self.run,
-                "source": self.source,
-                "stream": self.stream,
-                "window": {"since": iso(self.window.since), "until": iso(self.window.until)},
-                "as_of": iso(self.as_of),
-                "extracted_at": iso(self.extracted_at),
-                "api_version": self.api_version,
-                "pages": self.pages,
-                "tables": self.tables,
-                "quarantined": self.quarantined,
-                "unknown_fields": self.unknown_fields,
-                "missing_fields": self.missing_fields,
-                "inbox_files": self.inbox_files,
-                "cursor": self.cursor,
-            },
-            indent=1,
-        )
+        return json.dumps(self.to_document(), indent=1)
+
+    def to_document(self) -> dict[str, Any]:
+        """Everything but the folder, as JSON has it."""
+        return {
+            "run": self.run,
+            "source": self.source,
+            "stream": self.stream,
+            "window": {"since": iso(self.window.since), "until": iso(self.window.until)},
+            "as_of": iso(self.as_of),
+            "extracted_at": iso(self.extracted_at),
+            "api_version": self.api_version,
+            "pages": self.pages,
+            "tables": self.tables,
+            "quarantined": self.quarantined,
+            "unknown_fields": self.unknown_fields,
+            "missing_fields": self.missing_fields,
+            "inbox_files": self.inbox_files,
+            "cursor": self.cursor,
+        }
 
     @classmethod
     def from_json(cls, text: str, folder: Any) -> Manifest:
         """Raises ValueError, naming the folder, if the text is not a manifest."""
         try:
-            found = json.loads(text)
-            window = found.pop("window")
-            return cls(
-                window=Window(parse(window["since"]), parse(window["until"])),
-                as_of=parse(found.pop("as_of")),
-                extracted_at=parse(found.pop("extracted_at")),
-                folder=folder,
-                **found,
-            )
+            return cls.from_document(json.loads(text), folder)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{_location(folder / MANIFEST_NAME)} is not a manifest: {error!r}") from error
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], folder: Any) -> Manifest:
+        """What `to_document` gave, as a manifest. Raises KeyError, TypeError or ValueError for others."""
+        window = document["window"]
+        moments = {
+            "window": Window(parse(window["since"]), parse(window["until"])),
+            "as_of": parse(document["as_of"]),
+            "extracted_at": parse(document["extracted_at"]),
+        }
+        return cls(**document | moments, folder=folder)
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from kreislauf.landing.files import new_file
 from kreislauf.landing.manifest import Manifest
-from kreislauf.landing.zone import LandingZone, new_file
+from kreislauf.landing.parts import rows
+from kreislauf.landing.zone import LandingZone
 from kreislauf.ledger.events import record
 from kreislauf.ledger.store import Ledger
 
@@ -46,6 +46,5 @@ def record_outcomes(zone: LandingZone, ledger: Ledger) -> dict[str, Any]:
 
 
 def _rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    with (manifest.folder / manifest.tables[TABLE]["file"]).open("rb") as file:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_A_TIME):
-            yield from batch.to_pylist()
+    for batch in rows(manifest, TABLE, ROWS_AT_A_TIME):
+        yield from batch.to_pylist()

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from kreislauf.warehouse.funnels import STAY
 from kreislauf.warehouse.model import Model, ModelError, values_sql
 
 MEMBER_COLUMNS: dict[str, tuple[str, ...]] = {
-    "funnels": ("contact_id", "stage", "stage_rank", "entered_at", "left_at", "evidence"),
+    "funnels": STAY,
     "segments": ("contact_id",),
     "cleanup": ("contact_id", "email", "reason", "evidence"),
 }

@@ -8,16 +8,28 @@ published moment has its manifest, also one at which nothing changed: that is kn
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kreislauf.landing.extract import write_pages
-from kreislauf.landing.load import load
+from kreislauf.landing.files import digest, new_file
+from kreislauf.landing.load import arrow_schema
 from kreislauf.landing.manifest import Manifest, Window
 from kreislauf.landing.zone import LandingZone
-from kreislauf.sources.base import line
 from kreislauf.sources.streams import MEMBERSHIP_CHANGES
 from kreislauf.warehouse.engines.base import BuildInfo, Engine, WarehouseError
 
+if TYPE_CHECKING:
+    from kreislauf.landing.zone import Run
+
+TABLE = "membership_changes"
 CHANGES = "select record_id, kind, name, as_of, change from reports.membership_changes"
+AS_JSON = """select cast(to_json({record_id: record_id, kind: kind, name: name,
+    as_of: strftime(as_of, '%Y-%m-%dT%H:%M:%S.%fZ'), change: change}) as varchar) from changes"""
 KNOWN = "select run from raw.manifests where source = :source and stream = :stream"
 
 
@@ -41,8 +53,7 @@ def record_memberships(zone: LandingZone, engine: Engine, build: BuildInfo) -> M
         )
     run = zone.begin(stream.source, stream.name, build.as_of)
     try:
-        pages = write_pages(run.folder, _lines(engine, build))
-        loaded = load(stream, run.folder, pages, run.name, run.started)
+        pages, tables = _write(run, engine, build)
         manifest = Manifest(
             run=run.name,
             source=stream.source,
@@ -52,10 +63,10 @@ def record_memberships(zone: LandingZone, engine: Engine, build: BuildInfo) -> M
             extracted_at=run.started,
             api_version=None,
             pages=pages,
-            tables=loaded.tables,
-            quarantined=loaded.quarantined,
-            unknown_fields=loaded.unknown_fields,
-            missing_fields=loaded.missing_fields,
+            tables=tables,
+            quarantined=0,
+            unknown_fields=[],
+            missing_fields=[],
             cursor=build.build_id,
             folder=run.folder,
         )
@@ -66,7 +77,35 @@ def record_memberships(zone: LandingZone, engine: Engine, build: BuildInfo) -> M
     return manifest
 
 
-def _lines(engine: Engine, build: BuildInfo) -> Iterator[bytes]:
-    for batch in engine.batches(CHANGES, build_id=build.build_id):
-        for row in batch.to_pylist():
-            yield line(row | {"as_of": f"{row['as_of'].isoformat()}Z"})
+def _write(run: Run, engine: Engine, build: BuildInfo) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The pages and the typed part, for the manifest. The first build's changes are millions: they are
+    written side by side, a batch at a time, and not read from the pages again as a vendor's are.
+    """
+    path = run.folder / f"{TABLE}.parquet"
+    schema = arrow_schema(MEMBERSHIP_CHANGES.tables[TABLE])
+    with new_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as part:
+        pages = write_pages(run.folder, _lines(engine, build, run, part))
+    rows = sum(page["rows"] for page in pages)
+    if rows == 0:
+        path.unlink()
+        return pages, {}
+    return pages, {TABLE: {"file": path.name, "rows": rows, "sha256": digest(path), "latest": None}}
+
+
+def _lines(engine: Engine, build: BuildInfo, run: Run, part: pq.ParquetWriter) -> Iterator[bytes]:
+    """The changes as records; each batch of them is in the part before its first is given."""
+    written = 0
+    with duckdb.connect() as database:
+        for batch in engine.batches(CHANGES, build_id=build.build_id):
+            changes = pa.Table.from_batches([batch])
+            lineage = {
+                "_run": pa.array([run.name] * len(changes), pa.string()),
+                "_line": pa.array(range(written + 1, written + len(changes) + 1), pa.int64()),
+                "_extracted_at": pa.array([run.started.astimezone(UTC).replace(tzinfo=None)] * len(changes)),
+            }
+            columns = [*changes.columns, *lineage.values()]
+            part.write_table(pa.table(columns, [*changes.column_names, *lineage]).cast(part.schema))
+            database.register("changes", changes)
+            for text in database.sql(AS_JSON).to_arrow_table().column(0).to_pylist():
+                yield text.encode()
+            written += len(changes)

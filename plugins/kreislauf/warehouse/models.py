@@ -4,7 +4,7 @@ An SQL file begins with at most five comment lines: a sentence, `answers:` (ques
 left out), `owner:` and `grain:` (the columns that identify a row). Jinja is limited to
 `{% set name = "value" %}` and `{{ name }}`; `{{ as_of }}` is the moment the build looks from, the only
 clock there is. Lists are CSV files (seeds.py), what no SELECT can compute is Python (python_models.py),
-and some tables are made from all files of a layer (generated.py).
+some tables are made from all files of a layer (generated.py), and a funnel says its stages (funnels.py).
 """
 
 from __future__ import annotations
@@ -19,13 +19,23 @@ import jinja2
 from jinja2 import meta, nodes
 from sqlglot import exp
 
+from kreislauf.warehouse.funnels import with_stays
 from kreislauf.warehouse.generated import generated_models
 from kreislauf.warehouse.model import JINJA, LAYERS, Model, ModelError, line_of, render, similar
 from kreislauf.warehouse.python_models import load_python_model
 from kreislauf.warehouse.raw import raw_columns
 from kreislauf.warehouse.seeds import load_seed
 
-__all__ = ["LAYERS", "Model", "ModelError", "line_of", "load_models", "render", "tables_read"]
+__all__ = [
+    "LAYERS",
+    "Model",
+    "ModelError",
+    "check_model",
+    "line_of",
+    "load_models",
+    "render",
+    "tables_read",
+]
 
 _ALLOWED_JINJA = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Assign, nodes.Const)
 _READS = re.compile(rf"\b(?:from|join)\s+((?:{'|'.join(LAYERS)})\.[a-z_][a-z0-9_]*)", re.IGNORECASE)
@@ -52,8 +62,27 @@ def load_models(sql_dir: Path, *, check: bool = True) -> dict[str, Model]:
     models |= generated_models(sql_dir, models)
     if check:
         for model in models.values():
-            _check(model, models)
+            check_model(model, models)
     return {name: models[name] for name in _order(models)}
+
+
+def check_model(model: Model, models: Mapping[str, Model]) -> None:
+    """What `load_models` checks of one model, for those who want to know of a few only.
+
+    Raises:
+        ModelError: its file is malformed, or it reads what is not among the models or to its right.
+    """
+    if not model.is_file:
+        model.rendered(datetime.min)
+        _check_reads(model, models)
+        return
+    _check_jinja(model.path, model.sql)
+    missing = [column for column in model.grain if column not in model.columns]
+    if missing and not model.tree.is_star:
+        line = next(i for i, text in enumerate(model.sql.splitlines(), 1) if "grain:" in text)
+        reason = f"grain names {', '.join(missing)}, which the SELECT does not give"
+        raise ModelError(model.path, line, f"{reason}; write its key columns: `-- grain: contact_id`")
+    _check_references(model, models)
 
 
 def tables_read(tree: exp.Expression) -> list[exp.Table]:
@@ -79,6 +108,8 @@ def _check_name(path: Path) -> None:
 def _load_sql(path: Path) -> Model:
     text = path.read_text(encoding="utf-8")
     sentence, said = _header(path, text)
+    if path.parent.name == "funnels":
+        text = with_stays(path, text)
     # Comments and texts may say "from core.contacts" too.
     code = re.sub(r"--[^\n]*|'(?:[^']|'')*'", " ", text)
     return Model(
@@ -95,20 +126,6 @@ def _load_sql(path: Path) -> Model:
 
 
 _LOADERS = {".sql": _load_sql, ".csv": load_seed, ".py": load_python_model}
-
-
-def _check(model: Model, models: Mapping[str, Model]) -> None:
-    if not model.is_file:
-        model.rendered(datetime.min)
-        _check_reads(model, models)
-        return
-    _check_jinja(model.path, model.sql)
-    missing = [column for column in model.grain if column not in model.columns]
-    if missing and not model.tree.is_star:
-        line = next(i for i, text in enumerate(model.sql.splitlines(), 1) if "grain:" in text)
-        reason = f"grain names {', '.join(missing)}, which the SELECT does not give"
-        raise ModelError(model.path, line, f"{reason}; write its key columns: `-- grain: contact_id`")
-    _check_references(model, models)
 
 
 def _header(path: Path, text: str) -> tuple[str, dict[str, str]]:

@@ -1,9 +1,10 @@
 """Do the tests notice when a model is wrong? Small faults are built into its SQL, one at a time.
 
 A mutant is killed when some case of the model's YAML file fails on it. Mutants that no longer bind
-are not counted. Kinds: a condition left out (of where, having, join, case), a comparison moved or
-turned round, a join made inner or outer, a union's branch left out, constants, sort order, defaults,
-distinct, aggregates (DeMillo, Lipton, Sayward 1978; for SQL: Tuya, Suarez-Cabal, de la Riva 2007).
+are not counted. Kinds: a condition left out (of where, having, join, case) or negated, a comparison
+moved or turned round, a join made inner or outer, a union's branch left out, constants, sort order,
+defaults, distinct, min and max, plus and minus (DeMillo, Lipton, Sayward 1978; for SQL: Tuya,
+Suarez-Cabal, de la Riva 2007).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import duckdb
 from sqlglot import exp
@@ -22,6 +24,8 @@ from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import Case, DuckDBBackend, difference, given_tables
 
 Change = Callable[[exp.Expression], object]
+
+_UNBOUND = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
 
 
 @dataclass(frozen=True)
@@ -47,101 +51,135 @@ class Report:
 def mutate(model: Model, cases: list[Case], schema: Schema) -> Report:
     """Runs every mutant of the model on every case, until one fails."""
     backend = DuckDBBackend()
-    living: dict[int, Mutant] = {}
+    faulty: dict[datetime, _Faults] = {}
+    living: dict[int, Mutant] | None = None
     killed = 0
-    for first, case in ((case is cases[0], case) for case in cases):
-        mutants = list(_mutants(model, case.as_of))
-        if first:
-            living = {position: mutant for position, (mutant, _) in enumerate(mutants)}
+    for case in cases:
+        if case.as_of not in faulty:
+            faulty[case.as_of] = _Faults(model, case.as_of)
+        faults = faulty[case.as_of]
+        if living is None:
+            living = dict(enumerate(faults.mutants))
         with backend.filled(given_tables(case, model, schema)) as connection:
-            for position in list(living):
+            for number in list(living):
                 try:
-                    _, rows = backend.rows(connection, compile_sql(mutants[position][1], "duckdb"))
-                except duckdb.Error:
-                    killed += not first  # one that never runs is no mutant
-                    del living[position]
+                    _, rows = backend.rows(connection, faults.sql(number))
+                except _UNBOUND:
+                    del living[number]
                     continue
-                if difference(case, model, schema, rows):
+                except duckdb.Error:
+                    rows = None
+                if rows is None or difference(case, model, schema, rows):
                     killed += 1
-                    del living[position]
-    return Report(killed, tuple(sorted(living.values(), key=lambda mutant: (mutant.line, mutant.what))))
+                    del living[number]
+    survivors = sorted((living or {}).values(), key=lambda mutant: (mutant.line, mutant.what))
+    return Report(killed, tuple(survivors))
 
 
-def _mutants(model: Model, as_of: datetime) -> Iterator[tuple[Mutant, exp.Expression]]:
-    """The same mutants in the same order whatever the moment."""
-    tree = parse(model.rendered(as_of))
-    moment = f"'{as_of.replace(tzinfo=None).isoformat(' ')}'"
-    for position, node in enumerate(tree.walk()):
-        for what, change in _changes(node):
-            copy = tree.copy()
-            target = next(n for i, n in enumerate(copy.walk()) if i == position)
-            changed = change(target)
-            # The root has no parent to be replaced in.
-            whole = changed if position == 0 and isinstance(changed, exp.Query) else copy
-            yield Mutant(_line(node), what.replace(moment, "as_of")), whole
+class _Faults:
+    """The mutants of a model as of a moment: the same in the same order whatever the moment."""
+
+    def __init__(self, model: Model, as_of: datetime):
+        moment = f"'{as_of.replace(tzinfo=None).isoformat(' ')}'"
+        self._tree = parse(model.rendered(as_of))
+        self._changes: list[tuple[int, Change]] = []
+        self._sql: dict[int, str] = {}
+        self.mutants: list[Mutant] = []
+        for position, node in enumerate(self._tree.walk()):
+            for what, change in _changes(node):
+                self._changes.append((position, change))
+                self.mutants.append(Mutant(_line(node), what.replace(moment, "as_of")))
+
+    def sql(self, number: int) -> str:
+        """That mutant's statement for DuckDB."""
+        if number not in self._sql:
+            position, change = self._changes[number]
+            tree = self._tree.copy()
+            changed = change(next(islice(tree.walk(), position, None)))
+            if position == 0 and isinstance(changed, exp.Query):  # the root has no parent to be replaced in
+                changed.set("with_", tree.args.get("with_"))
+                tree = changed
+            self._sql[number] = compile_sql(tree, "duckdb", pretty=False)
+        return self._sql[number]
 
 
 def _changes(node: exp.Expression) -> Iterator[tuple[str, Change]]:
-    text = node.sql(dialect="postgres")
-    short = text if len(text) <= 70 else text[:67] + "..."
-    if isinstance(node, exp.And):
-        yield f"{short}: only the left side", lambda n: n.replace(n.this)
-        yield f"{short}: only the right side", lambda n: n.replace(n.expression)
-    if isinstance(node, exp.Or):
-        yield f"{short}: only the left side", lambda n: n.replace(n.this)
-        yield f"{short}: only the right side", lambda n: n.replace(n.expression)
+    short = _short(node)
+    if isinstance(node, exp.And | exp.Or | exp.Union):
+        yield f"without `{_short(node.expression)}`", lambda n: n.replace(n.this)
+        if not isinstance(node.this, type(node)):  # `a and b and c` is `(a and b) and c`
+            yield f"without `{_short(node.this)}`", lambda n: n.replace(n.expression)
+    if isinstance(node, exp.Union) and node.args.get("distinct"):
+        yield "union -> union all", lambda n: n.set("distinct", False)
     if isinstance(node, exp.Where | exp.Having):
-        yield f"{short} left out", lambda n: n.pop()
+        yield f"without `{short}`", lambda n: n.pop()
     if isinstance(node, exp.Not):
-        yield f"{short} without not", lambda n: n.replace(n.this)
-    if swap := _COMPARISONS.get(type(node)):
-        yield f"{short} -> {swap.key}", lambda n: n.replace(swap(this=n.this, expression=n.expression))
+        yield f"`{short}` without not", lambda n: n.replace(n.this)
+    if isinstance(node, exp.Is | exp.In | exp.Exists) and not isinstance(node.parent, exp.Not):
+        yield f"`{short}` negated", lambda n: n.replace(exp.Not(this=exp.Paren(this=n.copy())))
+    if swap := _SWAPS.get(type(node)):
+        yield f"`{short}` -> {swap.key}", lambda n: n.replace(swap(this=n.this, expression=n.expression))
     if isinstance(node, exp.Case):
         for i, branch in enumerate(node.args["ifs"]):
-            if len(node.args["ifs"]) > 1:
-                yield f"case without `when {branch.this.sql()}`"[:90], _without_branch(i)
+            yield f"case without `when {_short(branch.this)}`", _without_branch(i)
         if node.args.get("default") is not None:
-            yield f"{short} without else", lambda n: n.set("default", None)
+            yield f"`{short}` without else", lambda n: n.set("default", None)
     if isinstance(node, exp.Join) and node.args.get("on"):
         outer = node.side == "LEFT"
-        yield f"{short} -> {'inner' if outer else 'left'}", _other_join(outer)
-    if isinstance(node, exp.Union):
-        yield f"union without `{node.left.sql()}`"[:90], lambda n: n.replace(n.left)
-        yield "union without its last part", lambda n: n.replace(n.right)
-        if node.args.get("distinct"):
-            yield "union -> union all", lambda n: n.set("distinct", False)
-    if isinstance(node, exp.Select) and node.args.get("distinct"):
-        yield "select without distinct", lambda n: n.set("distinct", None)
+        yield f"`{short}` -> {'inner' if outer else 'left'}", _other_join(outer)
+    if isinstance(node, exp.Select | exp.Count) and _distinct(node):
+        yield f"`{short}` without distinct", _without_distinct
     if isinstance(node, exp.Coalesce):
-        yield f"{short}: no default", lambda n: n.replace(n.this)
+        yield f"`{short}`: no default", lambda n: n.replace(n.this)
     if isinstance(node, exp.Ordered):
-        yield f"order by {short} turned round", lambda n: n.set("desc", not n.args.get("desc"))
+        yield f"order by `{short}` turned round", lambda n: n.set("desc", not n.args.get("desc"))
     if isinstance(node, exp.Min | exp.Max):
         other = exp.Max if isinstance(node, exp.Min) else exp.Min
-        yield f"{short} -> {other.key}", lambda n: n.replace(other(this=n.this))
+        yield f"`{short}` -> {other.key}", lambda n: n.replace(other(this=n.this))
     if isinstance(node, exp.Greatest | exp.Least):
-        yield f"{short}: only the first", lambda n: n.replace(n.this)
+        yield f"`{short}`: only the first", lambda n: n.replace(n.this)
     if isinstance(node, exp.Boolean):
-        yield f"{short} turned round", lambda n: n.replace(exp.Boolean(this=not n.this))
+        yield f"`{short}` turned round", lambda n: n.replace(exp.Boolean(this=not n.this))
     if isinstance(node, exp.Literal):
         yield from _other_literal(node)
 
 
-_COMPARISONS: dict[type[exp.Expression], type[exp.Expression]] = {
+_SWAPS: dict[type[exp.Expression], type[exp.Expression]] = {
     exp.LT: exp.LTE,
     exp.LTE: exp.LT,
     exp.GT: exp.GTE,
     exp.GTE: exp.GT,
     exp.EQ: exp.NEQ,
     exp.NEQ: exp.EQ,
+    exp.Add: exp.Sub,
+    exp.Sub: exp.Add,
 }
+
+
+def _short(node: exp.Expression) -> str:
+    text = node.sql(dialect="postgres", comments=False)
+    return text if len(text) <= 70 else text[:67] + "..."
 
 
 def _without_branch(position: int) -> Change:
     def change(node: exp.Expression) -> None:
-        node.args["ifs"][position].pop()
+        if len(node.args["ifs"]) > 1:
+            node.args["ifs"][position].pop()
+        else:
+            node.replace(node.args.get("default") or exp.Null())
 
     return change
+
+
+def _distinct(node: exp.Expression) -> bool:
+    return bool(node.args.get("distinct")) or isinstance(node.this, exp.Distinct)
+
+
+def _without_distinct(node: exp.Expression) -> None:
+    if isinstance(node, exp.Select):
+        node.set("distinct", None)
+    else:
+        node.set("this", node.this.expressions[0])
 
 
 def _other_join(outer: bool) -> Change:
@@ -163,7 +201,7 @@ def _other_literal(node: exp.Literal) -> Iterator[tuple[str, Change]]:
         return
     if isinstance(node.parent, exp.Interval):
         longer = re.sub(r"\d+", lambda found: str(int(found[0]) + 1), node.name)
-        yield f"{node.parent.sql()} one longer", lambda n: n.replace(exp.Literal.string(longer))
+        yield f"`{node.parent.sql()}` one longer", lambda n: n.replace(exp.Literal.string(longer))
     elif node.name:
         yield f"'{node.name}' -> 'mutant'", lambda n: n.replace(exp.Literal.string("mutant"))
 

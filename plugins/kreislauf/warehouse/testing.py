@@ -25,11 +25,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
-import psycopg
-import pyarrow
 import yaml
 
 from kreislauf.landing.manifest import Manifest, Window
@@ -38,6 +36,9 @@ from kreislauf.sources.streams import STREAMS
 from kreislauf.warehouse.models import Model
 from kreislauf.warehouse.raw import Columns, raw_columns
 from kreislauf.warehouse.schema import Schema, create_table
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Row = dict[str, Any]
 _KEYS = {"name", "as_of", "given", "expect"}
@@ -165,6 +166,8 @@ class PostgresBackend:
     dialect = "postgres"
 
     def __init__(self, uri: str):
+        import psycopg
+
         self._connection = psycopg.connect(uri, autocommit=False)
 
     def run(self, tables: Mapping[str, tuple[Columns, list[Row]]], sql: str) -> tuple[Columns, list[Row]]:
@@ -230,6 +233,8 @@ def _check_types(model: Model, declared: Columns, found: Columns, dialect: str) 
 
 def land_rows(landing: Path, table: str, rows: list[Row], run: str = "20260101T000000Z") -> Manifest:
     """Land rows of one raw table as one extraction, as ingest would; lineage is filled in if left out."""
+    import pyarrow
+
     [(source, stream)] = [(s.source, s.name) for s in STREAMS if table in s.tables]
     folder = landing / source / stream / "dt=2026-01-01" / f"run={run}"
     folder.mkdir(parents=True)

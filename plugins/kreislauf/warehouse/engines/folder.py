@@ -4,7 +4,7 @@
     <folder>/blocked.json                          why the last build was not published
     <folder>/builds/<build_id>/build.json          as_of, begun at, published at
                               /<layer>/<table>.json    rows, marks, parts: the table's commit
-                              /<layer>/<table>/<part>/*.parquet
+                              /<layer>/<table>/<part>/*.parquet, and what else the engine keeps of it
                               /raw/<table>.json    which files of the landing zone, and which of their rows
 
 A file is written beside its place, brought to the disk, and renamed. What no JSON names is not there.
@@ -22,6 +22,7 @@ import secrets
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,27 @@ if TYPE_CHECKING:
     from kreislauf.landing.manifest import Manifest
 
 
+@dataclass
+class Writing:
+    """One table being written: its statement, its mark, its folder; the published one, if there is any."""
+
+    build_id: str
+    table: str
+    select: str
+    mark: str
+    place: Path
+    published_id: str | None
+    before: dict[str, Any] | None
+    new_parts: list[Path] = field(default_factory=list)
+
+    def new_part(self) -> Path:
+        """The folder of a part to be written; gone again should the table fail."""
+        self.new_parts.append(self.place / secrets.token_hex(4))
+        return self.new_parts[-1]
+
+
 class FolderEngine(Engine):
-    """A folder of builds. Below it are needed: `version`, `_write`, `_digest`, and how to read."""
+    """A folder of builds. Below it are needed: `version`, `_derive`, and how to read."""
 
     version: str
     """What a result depends on besides its SQL and its inputs, such as `duckdb 2.0.0`."""
@@ -44,15 +64,12 @@ class FolderEngine(Engine):
         self.folder = folder
 
     @abstractmethod
-    def _write(self, build_id: str, select: str, folder: Path) -> int:
-        """Write the rows of a compiled SELECT as Parquet files into a new folder; their number.
+    def _derive(self, writing: Writing) -> dict[str, Any]:
+        """Write a table whose SQL or inputs are not those of the published one; what to note of it.
 
-        Raises the engine's own error, whose text is given without values by `_reason`.
+        `rows`, `fingerprint`, `content` and `parts`: new ones, or those of the published table if it has
+        the same rows. Raises the engine's own error, whose text is given without values by `_reason`.
         """
-
-    @abstractmethod
-    def _digest(self, files: list[Path]) -> str:
-        """Of the rows in Parquet files, whatever their order: equal for equal rows."""
 
     @abstractmethod
     def _reason(self, error: Exception) -> str:
@@ -146,53 +163,44 @@ class FolderEngine(Engine):
             for name in base.references(select)
             if name != table and (found := self._table(build.build_id, name))
         }
-        mark = base.fingerprint(f"{self.version}\n{select}", inputs)
         published = self.published()
-        before = self._table(published.build_id, table) if published else None
-        if published is None or before is None:
-            written = self._compute(build, table, select, mark)
-        elif before["fingerprint"] == mark:
-            written = self._take_over(published.build_id, table, place, before)
+        writing = Writing(
+            build_id=build.build_id,
+            table=table,
+            select=select,
+            mark=base.fingerprint(f"{self.version}\n{select}", inputs),
+            place=place,
+            published_id=published and published.build_id,
+            before=self._table(published.build_id, table) if published else None,
+        )
+        if writing.before and writing.before["fingerprint"] == writing.mark:
+            written = self._take_over(writing)
         else:
-            written = self._compute(build, table, select, mark)
-            if written["rows"] == before["rows"]:
-                written = self._keep_if_same(build.build_id, published.build_id, table, written, before)
+            try:
+                written = self._derive(writing)
+            except Exception as error:
+                for part in writing.new_parts:
+                    shutil.rmtree(part, ignore_errors=True)
+                raise WarehouseError(
+                    f"{table} of build {build.build_id} could not be written: {self._reason(error)}"
+                ) from None
         write_json(place.with_suffix(".json"), written)
+        kept = {*written["parts"], written.get("changes", {}).get("part")}
         for part in place.iterdir():
-            if part.name not in written["parts"]:
+            if part.name not in kept:
                 shutil.rmtree(part)
         return written["rows"]
 
-    def _compute(self, build: BuildInfo, table: str, select: str, mark: str) -> dict[str, Any]:
-        part = secrets.token_hex(4)
-        folder = _place(self._build_folder(build.build_id), table) / part
-        try:
-            rows = self._write(build.build_id, select, folder)
-        except Exception as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise WarehouseError(
-                f"{table} of build {build.build_id} could not be written: {self._reason(error)}"
-            ) from None
-        return {"rows": rows, "fingerprint": mark, "content": mark, "parts": [part]}
+    def _take_over(self, writing: Writing) -> dict[str, Any]:
+        """The published table, linked here under its own mark: what reads it need not change."""
+        self._link(writing)
+        found = {name: value for name, value in writing.before.items() if name not in ("changes", "by")}
+        return found | {"fingerprint": writing.mark}
 
-    def _take_over(self, build_id: str, table: str, place: Path, found: dict[str, Any]) -> dict[str, Any]:
-        """Link the parts of another build's table here."""
-        source = _place(self._build_folder(build_id), table)
-        for part in found["parts"]:
-            _link_folder(source / part, place / part)
-        return found
-
-    def _keep_if_same(
-        self, build_id: str, published_id: str, table: str, written: dict[str, Any], before: dict[str, Any]
-    ) -> dict[str, Any]:
-        """The published table under its own mark if it has these very rows: what reads it need not change."""
-        if self._digest(self._files(build_id, table, written)) != self._digest(
-            self._files(published_id, table, before)
-        ):
-            return written
-        place = _place(self._build_folder(build_id), table)
-        kept = self._take_over(published_id, table, place, before)
-        return kept | {"fingerprint": written["fingerprint"]}
+    def _link(self, writing: Writing) -> None:
+        source = _place(self._build_folder(writing.published_id), writing.table)
+        for part in writing.before["parts"]:
+            _link_folder(source / part, writing.place / part)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -225,7 +233,8 @@ def _raw_table(name: str, manifests: list[Manifest], as_of: datetime) -> dict[st
         "fingerprint": mark,
         "content": mark,
         "where": where,
-        "files": [m.table_path(name) for m in parts],
+        "files": list(dict.fromkeys(m.table_path(name) for m in parts)),
+        "runs": {m.run: [m.tables[name]["sha256"], m.table_path(name)] for m in parts},
     }
 
 
@@ -269,7 +278,7 @@ def _link_folder(source: Path, target: Path) -> None:
     """The files of a folder in another one, which appears whole."""
     draft = _draft(target)
     draft.mkdir()
-    for file in source.glob("*.parquet"):
+    for file in source.iterdir():
         try:
             os.link(file, draft / file.name)
         except OSError:

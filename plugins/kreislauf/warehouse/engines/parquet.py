@@ -3,11 +3,10 @@
 `<folder>/warehouse.duckdb` holds views on the published build, for people.
 """
 
-# ruff: file-ignore[hardcoded-sql-expression]: names of tables and columns are ours; values are bound
-
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -20,8 +19,10 @@ import duckdb
 
 from kreislauf.warehouse.engines import base
 from kreislauf.warehouse.engines.base import BuildInfo, WarehouseError
-from kreislauf.warehouse.engines.folder import FolderEngine, sync
-from kreislauf.warehouse.raw import Columns, raw_columns
+from kreislauf.warehouse.engines.changes import Change, Update, part_change, raw_change
+from kreislauf.warehouse.engines.folder import FolderEngine, Writing, sync
+from kreislauf.warehouse.engines.relations import DATA, literal, raw_relation, rows_of
+from kreislauf.warehouse.raw import raw_columns
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,6 +31,12 @@ READABLE_SINCE = "v1.5.0"
 """warehouse.duckdb is written so that DuckDB from this version on opens it."""
 
 _BATCH_ROWS = 50_000
+_log = logging.getLogger(__name__)
+
+MOST_PARTS = 24
+"""A table of more parts is written whole, as is one of whose rows more than WORN have been removed."""
+
+WORN = 0.2
 
 
 class ParquetEngine(FolderEngine):
@@ -37,6 +44,9 @@ class ParquetEngine(FolderEngine):
 
     With 700 MB the process stays below 1 GiB at a million contacts; what does not fit goes to the disk.
     """
+
+    in_part_from = 10_000
+    """A table of fewer rows is computed whole sooner than in part."""
 
     dialect = "duckdb"
     version = f"duckdb {duckdb.__version__}"
@@ -47,31 +57,86 @@ class ParquetEngine(FolderEngine):
             "memory_limit": memory_limit,
             "threads": threads or os.cpu_count() or 1,
             "autoinstall_known_extensions": False,
+            # No table has an order, and keeping one costs memory.
+            "preserve_insertion_order": False,
         }
 
     # ------------------------------------------------------------------------------- writing
 
-    def _write(self, build_id: str, select: str, folder: Path) -> int:
-        folder.mkdir()
-        file = folder / "0.parquet"
+    def _derive(self, writing: Writing) -> dict[str, Any]:
+        noted = {"fingerprint": writing.mark, "content": writing.mark, "statement": self._statement(writing)}
         with self._connect() as connection:
-            self._open_tables(connection, build_id, base.references(select))
-            connection.execute(f"copy ({select}) to {_literal(file)} (format parquet, compression zstd)")
-            rows = connection.fetchone()[0]
-        sync(file)
-        return rows
+            self._open_tables(connection, writing.build_id, base.references(writing.select))
+            update = self._update(connection, writing)
+            by = update and self._compute_in_part(writing, update)
+            whole = None
+            if by is None:
+                whole = writing.new_part()
+                noted["rows"] = _copy(connection, writing.select, whole)
+                if update is None or not update.compare(whole / DATA):
+                    return noted | {"parts": [whole.name]}
+            before = writing.before
+            changes = writing.new_part()
+            added, removed = update.write(changes)
+            if not added and not removed:
+                return self._take_over(writing) | {"statement": noted["statement"]}
+            noted["rows"] = before["rows"] + added - removed
+            noted |= {"by": by, "changes": {"from": before["content"], "part": changes.name}}
+            removed += before.get("removed", 0)
+            if len(before["parts"]) == MOST_PARTS or removed > WORN * noted["rows"]:
+                if whole is None:
+                    whole = writing.new_part()
+                    _copy(connection, update.rows_now(changes), whole)
+                return noted | {"parts": [whole.name]}
+            self._link(writing)
+            return noted | {"parts": [*before["parts"], changes.name], "removed": removed}
 
-    def _digest(self, files: list[Path]) -> str:
-        # Two sums: equal rows do not cancel each other out, and 128 bits do not collide by chance.
-        relation = _read_parquet(files)
-        with self._connect() as connection:
-            columns = connection.execute(f"describe from {relation}").fetchall()
-            listed = ", ".join(f'"{column[0]}"' for column in columns)
-            sums = connection.execute(
-                f"select sum(cast(hash({listed}) as hugeint)), sum(cast(hash({listed}, 1) as hugeint))"
-                f" from {relation}"
-            ).fetchone()
-        return repr(([column[:2] for column in columns], sums))
+    def _statement(self, writing: Writing) -> str:
+        return base.fingerprint(f"{self.version}\n{writing.select}", {})
+
+    def _update(self, connection: duckdb.DuckDBPyConnection, writing: Writing) -> Update | None:
+        if writing.before is None:
+            return None
+        files = self._files(writing.published_id, writing.table, writing.before)
+        try:
+            return Update(connection, rows_of(files, with_position=True), writing.before["rows"])
+        except duckdb.IOException:
+            return None  # the build was published over and removed meanwhile
+
+    def _compute_in_part(self, writing: Writing, update: Update) -> str | None:
+        """The column by whose values the changed rows were computed; None if that cannot be."""
+        if writing.before.get("statement") != self._statement(writing):
+            return None
+        if writing.before["rows"] < self.in_part_from:
+            return None
+        changes: dict[str, Change] = {}
+        for name in base.references(writing.select):
+            now, was = (self._table(build, name) for build in (writing.build_id, writing.published_id))
+            if now is None or name == writing.table:
+                continue
+            if was is None or now["content"] != was["content"]:
+                change = self._change(writing.build_id, name, now, was)
+                if change is None:
+                    return None
+                changes[name] = change
+        try:
+            return update.in_part(writing.select, changes)
+        except duckdb.Error as error:
+            # What is to spare work must not cost the build.
+            _log.warning("%s is computed whole: %s", writing.table, _without_values(error))
+            return None
+
+    def _change(
+        self, build_id: str, table: str, now: dict[str, Any], was: dict[str, Any] | None
+    ) -> Change | None:
+        """What changed in a table since the published build, if that is known."""
+        layer, _, name = table.partition(".")
+        if was is not None and layer == "raw":
+            return raw_change(raw_columns()[name], now, was)
+        changes = now.get("changes")
+        if was is None or changes is None or changes["from"] != was["content"]:
+            return None
+        return part_change(self._build_folder(build_id) / layer / name / changes["part"])
 
     def _reason(self, error: Exception) -> str:
         if not isinstance(error, duckdb.Error):
@@ -84,7 +149,7 @@ class ParquetEngine(FolderEngine):
         try:
             with self._connect() as connection:
                 connection.execute(
-                    f"attach {_literal(draft)} as warehouse (storage_version '{READABLE_SINCE}');"
+                    f"attach {literal(draft)} as warehouse (storage_version '{READABLE_SINCE}');"
                     " use warehouse"
                 )
                 self._open_tables(connection, build.build_id, build.tables)
@@ -151,32 +216,18 @@ class ParquetEngine(FolderEngine):
             if layer == "raw":
                 relation = raw_relation(declared[name], files, found["where"])
             else:
-                relation = f"select * from {_read_parquet(files)}"
+                relation = rows_of(files)
             connection.execute(f"create schema if not exists {layer}; create view {table} as {relation}")
 
 
-def raw_relation(columns: Columns, files: Iterable[str | Path], where: str | None = None) -> str:
-    """A SELECT over the part files of a raw table: exactly the declared columns, in their types.
-
-    A column declared after a part was written is NULL there, until the landing zone is replayed.
-    """
-    typed = ", ".join(f'cast(null as {type}) as "{name}"' for name, type in columns.items())
-    empty = f"select {typed} where false"
-    if not files:
-        return empty
-    names = ", ".join(f'"{name}"' for name in columns)
-    parts = f"select * from {_read_parquet(files, union_by_name=True)}"
-    rows = f"select {names} from ({empty} union all by name {parts})"
-    return f"{rows} where {where}" if where else rows
-
-
-def _read_parquet(files: Iterable[str | Path], *, union_by_name: bool = False) -> str:
-    options = ", union_by_name = true" if union_by_name else ""
-    return f"read_parquet([{', '.join(_literal(file) for file in files)}]{options})"
-
-
-def _literal(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
+def _copy(connection: duckdb.DuckDBPyConnection, select: str, part: Path) -> int:
+    """Write the rows of a SELECT as the data of a new part; their number."""
+    part.mkdir()
+    file = part / DATA
+    connection.execute(f"copy ({select}) to {literal(file)} (format parquet, compression zstd)")
+    rows = connection.fetchone()[0]
+    sync(file)
+    return rows
 
 
 def _without_values(error: duckdb.Error) -> str:

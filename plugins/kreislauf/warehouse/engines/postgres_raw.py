@@ -83,6 +83,8 @@ def _make_raw(cursor: psycopg.Cursor, name: str, columns: Columns, collation: st
 
 
 def _load_parts(cursor: psycopg.Cursor, name: str, columns: Columns, manifests: list[Manifest]) -> None:
+    from kreislauf.warehouse.engines.parquet import raw_relation
+
     known = {
         (source, stream, run): sha256
         for source, stream, run, sha256 in cursor.execute(
@@ -101,7 +103,11 @@ def _load_parts(cursor: psycopg.Cursor, name: str, columns: Columns, manifests: 
     new = [m for key, m in wanted.items() if known.get(key) != m.tables[name]["sha256"]]
     if not new:
         return
-    _copy_files(cursor, name, columns, [m.table_path(name) for m in new])
+    # A part may be of several runs, of which some are here already.
+    files = dict.fromkeys(m.table_path(name) for m in new)
+    here = {m.run for m in wanted.values() if m.table_path(name) in files} - {m.run for m in new}
+    where = f"_run not in ({', '.join(_literal(run) for run in sorted(here))})" if here else None
+    _copy_files(cursor, name, raw_relation(columns, files, where))
     cursor.executemany(
         "insert into warehouse.parts values (%s, %s, %s, %s, %s, %s)",
         [(name, m.source, m.stream, m.run, m.tables[name]["sha256"], m.tables[name]["rows"]) for m in new],
@@ -109,18 +115,16 @@ def _load_parts(cursor: psycopg.Cursor, name: str, columns: Columns, manifests: 
     cursor.execute(f"analyze raw.{name}")
 
 
-def _copy_files(cursor: psycopg.Cursor, name: str, columns: Columns, files: list[str]) -> None:
+def _copy_files(cursor: psycopg.Cursor, name: str, relation: str) -> None:
     import duckdb
     from pyarrow import csv
-
-    from kreislauf.warehouse.engines.parquet import raw_relation
 
     options = csv.WriteOptions(include_header=False)
     with (
         duckdb.connect() as reader,
         cursor.copy(f"copy raw.{name} from stdin (format csv)") as copy,
     ):
-        for batch in reader.sql(raw_relation(columns, files)).to_arrow_reader(_BATCH_ROWS):
+        for batch in reader.sql(relation).to_arrow_reader(_BATCH_ROWS):
             text = io.BytesIO()
             csv.write_csv(batch, text, options)
             copy.write(text.getvalue())
@@ -141,6 +145,10 @@ def _raw_fingerprint(cursor: psycopg.Cursor, name: str, manifests: list[Manifest
         return base.parts_fingerprint([f"{m.source}/{m.stream}/{m.run}" for m in manifests], None)
     parts = cursor.execute("select sha256 from warehouse.parts where table_name = %s", [name]).fetchall()
     return base.parts_fingerprint([sha256 for (sha256,) in parts], where)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -27,7 +27,7 @@ from sqlglot.tokens import Token, TokenType
 from kreislauf.warehouse.dialect import compile_sql
 from kreislauf.warehouse.engines import base
 from kreislauf.warehouse.engines.base import WarehouseError
-from kreislauf.warehouse.engines.folder import FolderEngine, sync
+from kreislauf.warehouse.engines.folder import FolderEngine, Writing, sync
 from kreislauf.warehouse.engines.spark_steps import in_steps
 from kreislauf.warehouse.models import LAYERS
 from kreislauf.warehouse.raw import Columns, raw_columns
@@ -75,7 +75,19 @@ class SparkEngine(FolderEngine):
 
     # ------------------------------------------------------------------------------- writing
 
+    def _derive(self, writing: Writing) -> dict[str, Any]:
+        folder = writing.new_part()
+        rows = self._write(writing.build_id, writing.select, folder)
+        written = {"rows": rows, "fingerprint": writing.mark, "content": writing.mark, "parts": [folder.name]}
+        if writing.before is None or rows != writing.before["rows"]:
+            return written
+        before = self._files(writing.published_id, writing.table, writing.before)
+        if self._digest(sorted(folder.glob("*.parquet"))) != self._digest(before):
+            return written
+        return self._take_over(writing)
+
     def _write(self, build_id: str, select: str, folder: Path) -> int:
+        """Write the rows of a compiled SELECT as Parquet files into a new folder; their number."""
         from pyarrow import parquet
 
         kept: list[Path] = []
@@ -111,6 +123,7 @@ class SparkEngine(FolderEngine):
             parquet.write_table(frame.limit(0).toArrow(), folder / "0.parquet")
 
     def _digest(self, files: list[Path]) -> str:
+        """Of the rows in Parquet files, whatever their order: equal for equal rows."""
         frame = self._read(files)
         # A hash passes over NULL, so that it alone would not tell (NULL, 1) from (1, NULL).
         parts = [part for name in frame.columns for part in (f"`{name}`", f"`{name}` is null")]

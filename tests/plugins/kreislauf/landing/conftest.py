@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import pytest
 
+from kreislauf.landing.compact import compact
+from kreislauf.landing.extract import write_pages
+from kreislauf.landing.load import load
 from kreislauf.landing.manifest import Manifest, Window
 from kreislauf.landing.zone import LandingZone
 from kreislauf.sources.base import Position
 from kreislauf.sources.streams import Column, Stream, Table
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LATER = max(datetime.now(UTC), NOON) + 60 * DAY
+"""Long after the files of a test were written and their months were over."""
 
 ORDERS = Stream(
     "shop",
@@ -82,6 +89,20 @@ def thing(number: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def as_extracted(manifest: Manifest) -> Manifest:
+    """A manifest without what compaction adds to it, and without its place."""
+    tables = {
+        name: {key: value for key, value in entry.items() if key != "compacted"}
+        for name, entry in manifest.tables.items()
+    }
+    return replace(manifest, tables=tables, folder=None)
+
+
+def parts(zone: LandingZone) -> int:
+    """Over how many files the things are spread."""
+    return len({m.table_path("things") for m in zone.manifests() if "things" in m.tables})
+
+
 @pytest.fixture
 def zone(tmp_path) -> LandingZone:
     return LandingZone(tmp_path / "landing")
@@ -89,7 +110,7 @@ def zone(tmp_path) -> LandingZone:
 
 @pytest.fixture
 def rows() -> Callable[..., list[dict[str, Any]]]:
-    """The rows of a raw table over some manifests, or of their quarantine."""
+    """The rows of a raw table over some manifests, or of their quarantine: of each file once, as engines."""
 
     def read(manifests: Manifest | list[Manifest], table: str) -> list[dict[str, Any]]:
         listed = manifests if isinstance(manifests, list) else [manifests]
@@ -100,7 +121,7 @@ def rows() -> Callable[..., list[dict[str, Any]]]:
         if not paths:
             return []
         found = duckdb.connect().sql(
-            "select * from read_parquet(?, hive_partitioning = false)", params=[paths]
+            "select * from read_parquet(?, hive_partitioning = false)", params=[list(dict.fromkeys(paths))]
         )
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
@@ -125,3 +146,56 @@ def things() -> Stream:
 @pytest.fixture
 def noon() -> datetime:
     return NOON
+
+
+@pytest.fixture
+def ingest(zone, things, given, make_thing, noon) -> Callable[..., Manifest]:
+    """Land `count` things as of so many hours before noon; numbered on, so that each row is another."""
+    numbers = iter(range(1_000_000))
+
+    def land(hours: float, count: int = 2, stream=things, into=zone, **changes) -> Manifest:
+        moment = noon - timedelta(hours=hours)
+        run = into.begin(stream.source, stream.name, moment)
+        records = given(make_thing(next(numbers), **changes) for _ in range(count))
+        pages = write_pages(run.folder, records.read(stream, Window(None, moment), None))
+        loaded = load(stream, run.folder, pages, run.name, run.started)
+        manifest = Manifest(
+            run=run.name,
+            source=stream.source,
+            stream=stream.name,
+            window=Window(None, moment),
+            as_of=moment,
+            extracted_at=run.started,
+            api_version=None,
+            pages=pages,
+            **vars(loaded),
+            folder=run.folder,
+        )
+        run.commit(manifest)
+        return manifest
+
+    return land
+
+
+@pytest.fixture
+def run(zone, noon):
+    """Compact the things, by default long after noon."""
+
+    def run(now: datetime = noon + 3 * DAY, **options):
+        return compact(zone, "shop", "things", now, **options)
+
+    return run
+
+
+@pytest.fixture
+def seen(zone, rows):
+    """All that a build takes from the landing zone, but where it is."""
+
+    def seen(of: LandingZone = zone):
+        manifests = of.manifests()
+        return (
+            {table: sorted(rows(manifests, table), key=repr) for table in ("things", "thing_lines")},
+            sorted(repr(as_extracted(manifest)) for manifest in manifests),
+        )
+
+    return seen

@@ -7,11 +7,13 @@ from sqlalchemy import select
 
 from kreislauf.connections import Connection
 from kreislauf.landing import outcomes
+from kreislauf.landing.compact import compact
 from kreislauf.landing.extract import extract
 from kreislauf.landing.outcomes import record_outcomes
 from kreislauf.ledger.schema import event, suppression
 from kreislauf.ledger.store import Ledger
 from kreislauf.sources.streams import MAIL_EVENTS
+from tests.plugins.kreislauf.landing.conftest import DAY, LATER
 
 
 @pytest.fixture
@@ -60,6 +62,17 @@ def test_the_ledger_gets_the_events_of_all_runs_it_does_not_have(zone, ledger, l
         "suppressed": 0,
         "unknown": 0,
     }
+    assert recorded(ledger) == {"e1", "e2", "e3", "e4"}
+
+
+def test_of_a_part_that_several_runs_share_each_event_is_taken_once(zone, ledger, land):
+    land(1, 2)
+    land(3)
+    compact(zone, "mail", "events", LATER)
+    assert compact(zone, "mail", "events", LATER + 30 * DAY).removed == 2
+    land(4)
+    counts = record_outcomes(zone, ledger)
+    assert (counts["runs"], counts["received"]) == (3, 4)
     assert recorded(ledger) == {"e1", "e2", "e3", "e4"}
 
 

@@ -68,6 +68,19 @@ def test_a_damaged_page_is_named_and_nothing_changes(landed, things):
     assert (landed.folder / "manifest.json").read_bytes() == before
 
 
+def test_one_run_is_replayed_from_the_command_line(zone, given, noon, rows):
+    records = [{"id": "o1", "updatedAt": "2026-11-01T00:00:00Z", "email": "o@example.com"}]
+    first, second = (
+        extract(given(records), CRM_OWNERS, zone, noon + timedelta(hours=hours)) for hours in (0, 1)
+    )
+    before = rows(second, "crm_owners")
+    for manifest in (first, second):
+        Path(manifest.table_path("crm_owners")).unlink()
+    main([f"file://{zone.root}", "crm", "owners", second.run])
+    assert rows(second, "crm_owners") == before
+    assert not Path(first.table_path("crm_owners")).exists()
+
+
 def test_a_whole_zone_is_replayed_from_the_command_line(zone, given, noon, rows):
     records = [{"id": "o1", "updatedAt": "2026-11-01T00:00:00Z", "email": "o@example.com"}]
     manifest = extract(given(records), CRM_OWNERS, zone, noon)

@@ -9,8 +9,9 @@ from upath import UPath
 
 from kreislauf.landing import zone as zones
 from kreislauf.landing.extract import extract
+from kreislauf.landing.files import new_file
 from kreislauf.landing.manifest import Manifest
-from kreislauf.landing.zone import LandingZone, new_file
+from kreislauf.landing.zone import LandingZone
 
 
 @pytest.mark.parametrize("kind", [lambda path: path, UPath, lambda path: ObjectStoragePath(f"file://{path}")])

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from kreislauf.landing.replay import replay
 from kreislauf.landing.zone import LandingZone
@@ -257,6 +258,18 @@ def test_the_record_can_be_replayed_and_knows_moments_without_changes(circuit):
 
     assert circuit.history() == [("a", "c1", 0, 2)]
     assert len(circuit.zone.manifests()) == 3
+
+
+def test_what_is_landed_is_what_its_pages_give(circuit):
+    circuit.publish(0, {"c1": ("a", "b"), 'c"2': ("ä",)})
+    [landed] = circuit.zone.manifests()
+    before = parquet.read_table(landed.table_path("membership_changes"))
+    [replayed] = replay(circuit.zone, "warehouse")
+    after = parquet.read_table(replayed.table_path("membership_changes"))
+
+    assert len(before) == replayed.rows == 3
+    assert before.schema.remove_metadata() == after.schema.remove_metadata()
+    assert before.to_pylist() == after.to_pylist()
 
 
 def test_postgres_records_the_same(tmp_path, postgres_engine):

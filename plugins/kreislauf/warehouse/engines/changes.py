@@ -1,0 +1,213 @@
+"""What changed in a table since the published build, and computing no more than that.
+
+A table of a build is kept as the parts of the published one and a further part: the rows that are new,
+and which of the earlier ones are gone. That part is at the same time the table's *changes*, from which
+those that read it find out what they have to compute again. Where that cannot be told from their SQL
+(`kreislauf.warehouse.locality`) they are computed whole, and compared: so what reads them can.
+"""
+
+# ruff: file-ignore[hardcoded-sql-expression]: names of tables and columns are ours
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kreislauf.warehouse.engines.folder import sync
+from kreislauf.warehouse.engines.relations import DATA, POSITION, REMOVED, literal, raw_relation, read_parquet
+from kreislauf.warehouse.locality import Keys, Local, localities
+from kreislauf.warehouse.raw import Columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+AFFECTED = 0.25
+"""When the keys that changed have more of a table's rows than this, it is computed whole."""
+
+CHANGED = 0.20
+"""When more of a table's rows differ than this, its changes are not kept."""
+
+MOST_INPUTS = 16
+"""A statement of which more inputs changed, such as a union of all segments, is computed whole: asking each
+of them for the keys takes more memory than it spares work."""
+
+_CANDIDATES = 4
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of a table since the published build: relations of the rows that are gone, and that are new."""
+
+    removed: str
+    added: str
+
+
+class Update:
+    """One table of a build beside the published one, on a connection that has views of its inputs.
+
+    `before`: a SELECT of the published rows with their POSITION, and how many there are.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, before: str, rows: int) -> None:
+        self._connection = connection
+        self._rows = rows
+        connection.execute(f"create or replace temp view before as {before}")
+        self.columns = [column for column in self._described("before") if column[0] != POSITION]
+        names = [f'"{name}"' for name, _ in self.columns]
+        self._names = ", ".join(names)
+        # Two hashes of 64 bits: equal rows are equal, others do not meet by chance.
+        self._marks = f"hash({self._names}) as mark_1, hash({', '.join(reversed(names))}) as mark_2"
+
+    def in_part(self, select: str, changes: Mapping[str, Change]) -> str | None:
+        """Compute the rows of the keys that changed; the key's column, or None if that is no use."""
+        if len(changes) > MOST_INPUTS:
+            return None
+
+        def columns(table: str) -> list[str]:
+            return [name for name, _ in self._described(table)]
+
+        for local in itertools.islice(localities(select, set(changes), columns), _CANDIDATES):
+            if local.column in dict(self.columns) and self._find_keys(local, changes):
+                self._connection.execute(f"create or replace temp table new_rows as {local.statement}")
+                if self._described("new_rows") == self.columns:
+                    self._find_differing()
+                    return local.column
+        return None
+
+    def compare(self, file: Path) -> bool:
+        """Compare with the table computed whole; False if too much differs to tell the one by the other."""
+        # What a candidate left that was none.
+        self._connection.execute("drop table if exists new_rows; drop table if exists old_rows")
+        self._connection.execute(
+            f"create or replace temp view new_rows as select * from {read_parquet([file])}"
+        )
+        if self._described("new_rows") != self.columns:
+            return False
+        [(rows,)] = self._connection.execute("select count(*) from new_rows").fetchall()
+        if abs(rows - self._rows) > CHANGED * self._rows:
+            return False
+        self._connection.execute(
+            f"create or replace temp view old_rows as select {POSITION}, {self._marks} from before"
+        )
+        self._find_differing()
+        [(differing,)] = self._connection.execute("select count(*) from differing").fetchall()
+        return differing <= 2 * CHANGED * self._rows
+
+    def write(self, part: Path) -> tuple[int, int]:
+        """Write what differs into a new part: how many rows are new, and how many are gone.
+
+        No part when nothing differs, and no file of rows that are gone when there are none.
+        """
+        run = self._connection.execute
+        added, removed = part / DATA, part / REMOVED
+        if not run("select count(*) from differing").fetchall()[0][0]:
+            return 0, 0
+        part.mkdir()
+        run(
+            f"copy (select {self._names} from (select *, {self._marks} from new_rows) as marked"
+            " semi join differing using (mark_1, mark_2))"
+            f" to {literal(added)} (format parquet, compression zstd)"
+        )
+        new = self._connection.fetchone()[0]
+        sync(added)
+        run(
+            f"create or replace temp table removed as select {POSITION} from old_rows"
+            " semi join differing using (mark_1, mark_2)"
+        )
+        gone = run("select count(*) from removed").fetchall()[0][0]
+        if gone:
+            run(
+                f"copy (select * from before where {POSITION} in (select {POSITION} from removed))"
+                f" to {literal(removed)} (format parquet, compression zstd)"
+            )
+            sync(removed)
+        return new, gone
+
+    def rows_now(self, part: Path) -> str:
+        """A SELECT of the table's rows, once its changes are written."""
+        left = f"select {self._names} from before where {POSITION} not in (select {POSITION} from removed)"
+        return f"{left} union all select * from {read_parquet([part / DATA])}"
+
+    def _find_keys(self, local: Local, changes: Mapping[str, Change]) -> bool:
+        """Make the tables of keys, and of the published rows they have; False if there are too many."""
+        run = self._connection.execute
+        for keys in local.keys.all():
+            run(f"create or replace temp table {keys.name} as {_keys_sql(keys, changes)}")
+        name = local.keys.name
+        [(count, nulls)] = run(f"select count(*), count(*) - count(key) from {name}").fetchall()
+        if nulls:
+            return False
+        if count > AFFECTED * self._rows + 1000:
+            return False
+        run(
+            f"create or replace temp table old_rows as select {POSITION}, {self._marks} from before"
+            f' where "{local.column}" in (select key from {name})'
+        )
+        [(affected,)] = run("select count(*) from old_rows").fetchall()
+        return affected <= AFFECTED * self._rows
+
+    def _find_differing(self) -> None:
+        """The marks of rows that are there more or less often than before."""
+        self._connection.execute(
+            "create or replace temp table differing as select mark_1, mark_2 from ("
+            f" select {self._marks}, 1 as times from new_rows"
+            " union all select mark_1, mark_2, -1 from old_rows"
+            ") group by mark_1, mark_2 having sum(times) <> 0"
+        )
+
+    def _described(self, relation: str) -> list[tuple[str, str]]:
+        found = self._connection.execute(f"describe from {relation}").fetchall()
+        return [(column[0], column[1]) for column in found]
+
+
+def _keys_sql(keys: Keys, changes: Mapping[str, Change]) -> str:
+    parts = {"select null as key where false"}
+    for table, key, nulls in keys.changes:
+        where = "" if nulls else f" where {key} is not null"
+        for rows in (changes[table].removed, changes[table].added):
+            parts.add(f"select {key} as key from ({rows}) as changed{where}")
+    for table, key, nulls, by, found in keys.lookups:
+        where = "" if nulls else f" and {key} is not null"
+        parts.add(f"select {key} as key from {table} where {by} in (select key from {found.name}){where}")
+    return f"select distinct key from ({' union all '.join(sorted(parts))})"
+
+
+def part_change(part: Path) -> Change:
+    """What a part says that changed."""
+    added, removed = part / DATA, part / REMOVED
+    new = f"select * from {read_parquet([added])}"
+    gone = f"select * from {read_parquet([removed])}" if removed.exists() else f"{new} where false"
+    return Change(gone, new)
+
+
+def raw_change(columns: Columns, now: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
+    """What landed since, and what of the rest counts now and did not before, or the other way round.
+
+    Both as noted of a raw table: `files`, the checksum and the file of each of its `runs`, and `where` the
+    rows count. A file may be of several runs, old and new, and what was read before may have been merged
+    since. None when a run is not there any more, or has other rows: the landing zone was replayed.
+    """
+    if "runs" not in now:  # raw.manifests, which each build has a file of its own of
+        rows, rows_before = (raw_relation(columns, noted["files"]) for noted in (now, was))
+        return Change(f"{rows_before} except all {rows}", f"{rows} except all {rows_before}")
+    before, after = (
+        {run: digest for run, (digest, _) in noted.get("runs", {}).items()} for noted in (was, now)
+    )
+    if not before.items() <= after.items() or len(before) < len(was["files"]):
+        return None
+    new = after.keys() - before.keys()
+    files = dict.fromkeys(file for run, (_, file) in now["runs"].items() if run in new)
+    old = [run for run, (_, file) in now["runs"].items() if file in files and run not in new]
+    landed = [f"({now['where']})"] if now["where"] else []
+    landed += [f"_run not in ({', '.join(map(literal, old))})"] if old else []
+    added, removed = [raw_relation(columns, files, " and ".join(landed) or None)], [raw_relation(columns, [])]
+    if now["where"] != was["where"]:
+        there = f"_run not in ({', '.join(map(literal, sorted(new)))})" if new else None
+        rows = f"select * from ({raw_relation(columns, now['files'], there)})"
+        counts, counted = (f"(({noted['where'] or 'true'}) is true)" for noted in (now, was))
+        added.append(f"{rows} where {counts} and not {counted}")
+        removed.append(f"{rows} where {counted} and not {counts}")
+    return Change(" union all ".join(removed), " union all ".join(added))
