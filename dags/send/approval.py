@@ -41,9 +41,9 @@ with DAG(
     def count(**context: Any) -> dict[str, int]:
         """How many messages wait, by step."""
         from kreislauf import hooks
-        from kreislauf.ledger.batches import waiting_by_step
+        from kreislauf.ledger.batches import waiting
 
-        return waiting_by_step(hooks.ledger(), context["params"]["flow"], context["params"]["run_id"])
+        return waiting(hooks.ledger(), context["params"]["flow"], context["params"]["run_id"])
 
     ask = HITLOperator(
         task_id="ask",

@@ -11,6 +11,7 @@ from kreislauf.flow import Email, Flow
 from kreislauf.flow.candidates import candidates, gate
 from kreislauf.flow.decide import Run, decide
 from kreislauf.flow.model import INCLUDE, Step
+from kreislauf.flow.policy import load_policy
 from kreislauf.ledger.store import Ledger
 from kreislauf.warehouse.engines import BuildInfo, Engine, engine_for
 from kreislauf.warehouse.models import load_models
@@ -127,18 +128,20 @@ def open_ledger(folder: Path, name: str = "ledger.db") -> Ledger:
 def _decide(folder: Path, run_id: str) -> dict[str, Any]:
     ledger, engine, run = open_ledger(folder), _engine(folder), _run(folder, run_id)
     _warm_up(folder, engine, run)
+    policy = load_policy()
     with Stopwatch() as watch:
-        asked = candidates(engine, step(), run)
-        counts = decide(ledger, step(), run, asked, gate(engine, step(), run))
+        asked = candidates(engine, step(), run, policy.holdout)
+        counts = decide(ledger, step(), run, asked, gate(engine, step(), run), policy)
     return watch.result(sum(counts.values()), decisions=counts)
 
 
 def _warm_up(folder: Path, engine: Engine, run: Run) -> None:
     """Decide one candidate in a ledger of its own, so that what is imported on the way is not counted."""
-    one = next(candidates(engine, step(), run))[:1]
+    policy = load_policy()
+    one = next(candidates(engine, step(), run, policy.holdout))[:1]
     ledger = open_ledger(folder, f"warm-{run.run_id}.db")
     ledger.migrate()
-    decide(ledger, step(), run, [one], gate(engine, step(), run))
+    decide(ledger, step(), run, [one], gate(engine, step(), run), policy)
 
 
 def _run(folder: Path, run_id: str) -> Run:

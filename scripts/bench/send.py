@@ -61,7 +61,8 @@ def _with_singles(folder: Path, name: str, messages: int) -> Ledger:
     ledger = open_ledger(folder, f"{name}.db")
     ledger.migrate()
     people = (f"shop-{number}" for number in range(messages))
-    plan_people(ledger, people, flow=step().flow, step=step().name, template=step().template, batch_size=1)
+    template = step().templates[""]
+    plan_people(ledger, people, flow=step().flow, step=step().name, template=template, batch_size=1)
     return ledger
 
 
@@ -75,9 +76,7 @@ def _send(ledger: Ledger, requests: Path, size: int) -> dict[str, Any]:
         host = f"http://127.0.0.1:{port}"
         transport = transport_for(Connection("sendgrid", "http", host, password="unused", extra=sender))  # ruff: ignore[hardcoded-password-func-arg]
         with Stopwatch() as watch:
-            result = send(
-                ledger, transport, Templates(), step().flow, step().name, "benchmark", _LINKS, cap=step().cap
-            )
+            result = send(ledger, transport, Templates(), step().flow, step().name, "benchmark", _LINKS)
     if result.messages != {"accepted": size}:
         raise RuntimeError(
             f"of {size} messages became {dict(result.messages)}, skipped {dict(result.skipped)}"

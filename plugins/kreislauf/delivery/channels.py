@@ -24,7 +24,6 @@ class Way:
     :param connection: the id of its Airflow connection
     :param make: its transport
     :param suffix: of its templates
-    :param needs_consent: whether marketing on it needs the person's consent
     :param batch_size: the most messages in a batch: a request's limit, or, where each is a request of its
         own, what may be in doubt after a crash
     """
@@ -32,7 +31,6 @@ class Way:
     connection: str
     make: Maker
     suffix: str
-    needs_consent: bool
     batch_size: int
 
 
@@ -77,11 +75,11 @@ def _audience(connection: Connection, ledger: Ledger, links: Links) -> Transport
 
 
 WAYS: Mapping[Channel, Way] = {
-    Channel.EMAIL: Way("sendgrid", _mail, "mjml", needs_consent=True, batch_size=1_000),
-    Channel.SMS: Way("sms", _sms, "yaml", needs_consent=True, batch_size=50),
-    Channel.PUSH: Way("push", _push, "yaml", needs_consent=True, batch_size=50),
-    Channel.ONSITE: Way("web", _onsite, "yaml", needs_consent=False, batch_size=1_000),
-    Channel.CRM: Way("crm", _crm, "yaml", needs_consent=False, batch_size=100),
-    Channel.WEBHOOK: Way("webhook", _webhook, "yaml", needs_consent=False, batch_size=100),
-    Channel.AUDIENCE: Way("web", _audience, "yaml", needs_consent=False, batch_size=1_000),
+    Channel.EMAIL: Way("sendgrid", _mail, "mjml", batch_size=1_000),
+    Channel.SMS: Way("sms", _sms, "yaml", batch_size=50),
+    Channel.PUSH: Way("push", _push, "yaml", batch_size=50),
+    Channel.ONSITE: Way("web", _onsite, "yaml", batch_size=1_000),
+    Channel.CRM: Way("crm", _crm, "yaml", batch_size=100),
+    Channel.WEBHOOK: Way("webhook", _webhook, "yaml", batch_size=100),
+    Channel.AUDIENCE: Way("web", _audience, "yaml", batch_size=1_000),
 }

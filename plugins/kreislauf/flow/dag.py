@@ -260,7 +260,7 @@ class AskApproval(TriggerDagRunOperator):
         messages = waiting(hooks.ledger(), self.flow, context["dag_run"].run_id)
         if not messages:
             raise AirflowSkipException("nothing waits for approval")
-        self.log.info("%d messages wait for approval", messages)
+        self.log.info("messages that wait for approval, by step: %s", messages)
         return super().execute(context)
 
 

@@ -56,6 +56,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from kreislauf.delivery.channels import WAYS
 from kreislauf.flow import reasons
 from kreislauf.flow.model import INBOXES, Step
 from kreislauf.flow.policy import Policy, Stop
@@ -127,7 +128,8 @@ def decide(
         if not is_dry:
             _write(connection, step, run, gate)
             _close_abandoned(connection, step, run)
-            plan(connection, step, run, _caps(step, policy))
+            if step.channel is not None:
+                plan(connection, step, run, _caps(step, policy), WAYS[step.channel].batch_size)
         _forget(connection, step, run)
     return counts
 

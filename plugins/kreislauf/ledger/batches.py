@@ -251,12 +251,13 @@ def due(ledger: Ledger, now: datetime, as_of: datetime) -> list[tuple[str, str, 
         return [(row.flow, row.step, Channel(row.channel)) for row in found]
 
 
-def waiting(ledger: Ledger, flow: str, run_id: str) -> int:
-    """How many messages of a run wait for a person's approval."""
+def waiting(ledger: Ledger, flow: str, run_id: str) -> dict[str, int]:
+    """How many messages of a run wait for a person's approval, by step."""
     mine = (batch.c.flow == flow, batch.c.run_id == run_id, batch.c.state == BatchState.WAITING.value)
-    counted = select(func.count()).select_from(message.join(batch, batch.c.id == message.c.batch_id))
+    counted = select(message.c.step, func.count()).join(batch, batch.c.id == message.c.batch_id)
     with ledger.read() as connection:
-        return connection.execute(counted.where(*mine)).scalar_one()
+        rows = connection.execute(counted.where(*mine).group_by(message.c.step).order_by(message.c.step))
+        return dict(rows.tuples().all())
 
 
 def _claim_one(flow: str, step: str, owner: str, now: datetime, as_of: datetime | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 from kreislauf.delivery.fields import STANDARD
 from kreislauf.delivery.templates import LANGUAGES, Templates
+from kreislauf.ledger.schema import Channel
 from kreislauf.warehouse.models import load_models
 
 REPOSITORY = Path(__file__).parents[3]
@@ -32,26 +34,36 @@ def load(path: Path) -> Any:
 def test_every_merge_field_of_a_template_is_given_by_its_trigger_or_its_step(path, models):
     for step in load(path).flow.resolve(path):
         given = {*models[f"triggers.{step.trigger}"].columns, *STANDARD, *step.fields}
+        given |= {"voucher_code"} if step.voucher else set()
         items = models[f"triggers.{step.trigger}_items"].columns if step.has_items else ()
-        for language in LANGUAGES:
-            sample = dict(Templates().load(step.template, language).sample)
+        templates = [] if step.channel is Channel.AUDIENCE else step.templates.values()
+        for template, language in itertools.product(templates, LANGUAGES):
+            sample = dict(Templates().load(template, language).sample)
             wanted_of_items = {name for item in sample.pop("items", []) for name in item}
-            assert set(sample) <= given, f"{step.template}.{language}.mjml"
-            assert wanted_of_items <= set(items), f"{step.template}.{language}.mjml"
+            assert set(sample) <= given, f"{template}.{language}"
+            assert wanted_of_items <= set(items), f"{template}.{language}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_graph_reads_as_the_flow(path):
     module = load(path)
-    steps = [step.template for step in module.flow.steps]
-    chain = ["trigger", *(f"{step}.{task}" for step in steps for task in ("decide", "send")), "account"]
-    assert [task.task_id for task in module.dag.topological_sort()] == chain
-    # One arrow from each task to the next and none beside it.
-    assert [sorted(module.dag.task_dict[a].downstream_task_ids) for a in chain[:-1]] == [
-        [b] for b in chain[1:]
-    ]
+    steps = module.flow.resolve(path)
+    tasks = module.dag.task_dict
+    first = {step.name: f"{step.name}.decide" for step in steps}
+    last = {step.name: f"{step.name}.{'send' if step.channel else 'decide'}" for step in steps}
+    assert set(tasks) == {"trigger", "account", *first.values(), *last.values()}
+
+    # Each step follows those before it, the first the trigger, and there is no arrow beside these.
+    arrows = {(first[step.name], last[step.name]) for step in steps if step.channel}
+    for step in steps:
+        before = {last[previous.step] for previous in step.previous} or {"trigger"}
+        arrows |= {(name, first[step.name]) for name in before}
+    followed = {previous.step for step in steps for previous in step.previous}
+    arrows |= {(last[step.name], "account") for step in steps if step.name not in followed}
+    assert {(task, other) for task in tasks for other in tasks[task].downstream_task_ids} == arrows
+
     words = {"abandoned_cart": "cart abandoned · until ordered", "welcome": "subscribed"}
-    assert module.dag.task_dict["trigger"].task_display_name == words.get(path.stem, module.flow.in_words())
+    assert tasks["trigger"].task_display_name == words.get(path.stem, module.flow.in_words())
     assert module.dag.fileloc == str(path)
 
 
