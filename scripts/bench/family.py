@@ -49,10 +49,12 @@ class Family:
         return [self._root, *self._root.children(recursive=True)]
 
     def _watch(self) -> None:
-        while not self._is_over.wait(_EVERY):
+        while True:
             total = 0
             for process in self._members():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     memory = process.memory_full_info()
                     total += getattr(memory, "pss", memory.uss)
             self.peak_mb = max(self.peak_mb, total / 2**20)
+            if self._is_over.wait(_EVERY):
+                return
