@@ -83,7 +83,7 @@ def _make_raw(cursor: psycopg.Cursor, name: str, columns: Columns, collation: st
 
 
 def _load_parts(cursor: psycopg.Cursor, name: str, columns: Columns, manifests: list[Manifest]) -> None:
-    from kreislauf.warehouse.engines.parquet import raw_relation
+    from kreislauf.warehouse.engines.relations import raw_relation
 
     known = {
         (source, stream, run): sha256
