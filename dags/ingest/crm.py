@@ -6,7 +6,7 @@ Archived records, and with them merged ones, are listed each time.
 **Touches** the CRM's API (read only, connection `crm`) and the landing zone. `announce` notes that there is
 something new; the next hourly build takes it in.
 
-**Which properties** it asks for stands in `plugins/kreislauf/sources/streams.py`. All are HubSpot's own but
+**Which properties** it asks for stands in `plugins/kreislauf/sources/streams/`. All are HubSpot's own but
 five on contacts, for what the sales team finds out: `bant_budget` (number, EUR a year), `bant_authority`
 (decides, recommends or uses), `bant_need` (high, medium, low or none), `bant_timeframe` (now, quarter,
 half_year, year or later) and `bant_project` (checkbox). An account without them works too: HubSpot ignores
@@ -26,7 +26,7 @@ an earlier moment, trigger with "Read again since"; versions of a record that ar
 If one stream fails nothing is announced: the warehouse waits for complete data.
 
 **When a log warns** of fields that are not declared or missing: a property was renamed or deleted. Decide in
-`plugins/kreislauf/sources/streams.py`, then replay (`python -m kreislauf.landing.replay --help`).
+`plugins/kreislauf/sources/streams/`, then replay (`python -m kreislauf.landing.replay --help`).
 Records that do not fit lie in `quarantine.parquet` beside the run's manifest, with the reason.
 """
 

@@ -18,7 +18,7 @@ then tells `build_warehouse` that there is something new.
 If one stream fails nothing is announced: the warehouse waits for complete data.
 
 **When a log warns** of fields that are not declared: the site or the mail provider sends something new.
-Decide in `plugins/kreislauf/sources/streams.py`, then replay (`python -m kreislauf.landing.replay --help`).
+Decide in `plugins/kreislauf/sources/streams/`, then replay (`python -m kreislauf.landing.replay --help`).
 Lines that do not fit lie in `quarantine.parquet` beside the run's manifest, with the reason.
 """
 

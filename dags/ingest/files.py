@@ -23,7 +23,7 @@ The first line of a CSV names the columns, in any order; cells are separated by 
 
 **When a log warns** of records in quarantine: they lie in `quarantine.parquet` beside the run's manifest,
 each with file, line and reason. Drop the mended rows as a new file. Of columns that are not declared: they
-are not loaded; decide in `plugins/kreislauf/sources/streams.py`.
+are not loaded; decide in `plugins/kreislauf/sources/streams/`.
 """
 
 from datetime import timedelta

@@ -18,7 +18,7 @@ an earlier moment, trigger with "Read again since"; versions of a record that ar
 If one stream fails nothing is announced: the warehouse waits for complete data.
 
 **When a log warns** of fields that are not declared or missing: the shop has changed. Decide in
-`plugins/kreislauf/sources/streams.py`, then replay (`python -m kreislauf.landing.replay --help`).
+`plugins/kreislauf/sources/streams/`, then replay (`python -m kreislauf.landing.replay --help`).
 Records that do not fit lie in `quarantine.parquet` beside the run's manifest, with the reason.
 """
 

@@ -1,6 +1,6 @@
 """Shopify's Admin API (GraphQL): first sync by bulk operation, changes by paged query.
 
-Queries are made from the declared columns: a column added in streams.py is asked for. Sources of
+Queries are made from the declared columns: a column added in streams/shop.py is asked for. Sources of
 the rules: shopify.dev, "API rate limits", "Pagination" and "Perform bulk operations with the
 GraphQL Admin API", for the version below.
 """
