@@ -37,19 +37,33 @@ with occurrences as (
     from {occurrences}
 ),
 
+records as (
+    -- Every id by which the ledger may know a person: each record's own, and the visitor's from before
+    -- anybody knew who it was.
+    select
+        contact_id,
+        record_id
+    from core.contact_keys
+    union all
+    select
+        contact_id,
+        visitor_id as record_id
+    from core.visitor_keys
+),
+
 decided as (
     -- The ledger keeps the contact_id of its day. Whose record has joined an older one since goes on
     -- under the id by which this occurrence is known there.
     select
-        contact_keys.contact_id,
+        records.contact_id,
         decisions.occurrence_id,
         min(decisions.contact_id) as ledger_id,
         max(case when decisions.step = :step and decisions.reason not in ({open}) then 1 else 0 end)
             as is_final
     from staging.ledger_decisions as decisions
-    inner join core.contact_keys as contact_keys on decisions.contact_id = contact_keys.record_id
+    inner join records on decisions.contact_id = records.record_id
     where decisions.flow = :flow
-    group by contact_keys.contact_id, decisions.occurrence_id
+    group by records.contact_id, decisions.occurrence_id
 ),
 
 drawn as (
@@ -92,10 +106,12 @@ _JOIN_HOUR = "left join scores.send_time as send_time on drawn.contact_id = send
 _FACT = """exists (
         select 1
         from conditions.{name} as fact
-        where fact.contact_id = drawn.contact_id
+        where fact.contact_id = drawn.contact_id{occurrence}
             and fact.occurred_at > drawn.occurred_at
             and fact.occurred_at <= :as_of
     )"""
+
+_OF_OCCURRENCE = " and fact.occurrence_id = drawn.occurrence_id"
 
 _MEMBER = "exists (select 1 from segments.{name} as members where members.contact_id = drawn.contact_id)"
 
@@ -181,8 +197,8 @@ def _truth(condition: Condition, name: str, is_wanted: bool = True) -> str:
     match condition:
         case Reaction():
             return "1"
-        case Fact(fact):
-            text = _FACT.format(name=fact)
+        case Fact(fact, is_of_occurrence):
+            text = _FACT.format(name=fact, occurrence=_OF_OCCURRENCE if is_of_occurrence else "")
         case Member(segment):
             text = _MEMBER.format(name=segment)
         case Stage(stage):

@@ -1,6 +1,7 @@
 """Conditions of a flow, written as a phrase:
 
-ordered                     a file of include/sql/conditions/: it happened since the trigger
+ordered                     a file of include/sql/conditions/: it happened since the trigger (and, if the file
+                            gives occurrence_id, for this occurrence)
 segments.big_spenders       the person is in a segment
 stage sql                   the person stands in this lifecycle stage now
 clicked previous            the step before was clicked (by a person); also: opened previous
@@ -31,9 +32,10 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class Fact:
-    """A row of conditions.<name> since the trigger."""
+    """A row of conditions.<name> since the trigger; of the same occurrence, if the file has that column."""
 
     name: str
+    is_of_occurrence: bool = False
 
 
 @dataclass(frozen=True)

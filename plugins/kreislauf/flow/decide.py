@@ -112,25 +112,31 @@ def decide(
     """Decide every candidate of the step; return how many got which reason in this run.
 
     `batches` are candidate rows (kreislauf.flow.candidates) a few thousand at a time. Candidates
-    whose decision was final before are counted as `decided_before`. A dry run writes nothing.
+    whose decision was final before are counted as `decided_before`. A dry run does all and takes it back.
     Raises BadCandidates if a candidate lacks its key or comes twice.
     """
-    with ledger.write() as connection:
-        serialise(connection, "decide")  # one at a time over all flows: the caps count them all
-        gate = replace(gate, stopped=_stopped(connection, step, run, policy.stop))
-        _take_in(connection, step, run, batches)
-        _open_windows(connection, step, run, policy)
-        connection.execute(reasons.judge(step, run, gate))
-        _cap_frequency(connection, step, run, policy)
-        _cap_run(connection, step, run, policy)
-        _cap_vouchers(connection, step, run)
-        counts = _count(connection, step, run)
-        if not is_dry:
-            _write(connection, step, run, gate)
-            _close_abandoned(connection, step, run)
-            if step.channel is not None:
-                plan(connection, step, run, _caps(step, policy), WAYS[step.channel].batch_size)
-        _forget(connection, step, run)
+    with ledger.rehearse() if is_dry else ledger.write() as connection:
+        return decide_within(connection, step, run, batches, gate, policy)
+
+
+def decide_within(
+    connection: Connection, step: Step, run: Run, batches: Batches, gate: Gate, policy: Policy
+) -> dict[str, int]:
+    """`decide` within the caller's transaction."""
+    serialise(connection, "decide")  # one at a time over all flows: the caps count them all
+    gate = replace(gate, stopped=_stopped(connection, step, run, policy.stop))
+    _take_in(connection, step, run, batches)
+    _open_windows(connection, step, run, policy)
+    connection.execute(reasons.judge(step, run, gate))
+    _cap_frequency(connection, step, run, policy)
+    _cap_run(connection, step, run, policy)
+    _cap_vouchers(connection, step, run)
+    counts = _count(connection, step, run)
+    _write(connection, step, run, gate, policy)
+    _close_abandoned(connection, step, run)
+    if step.channel is not None:
+        plan(connection, step, run, _caps(step, policy), WAYS[step.channel].batch_size)
+    _forget(connection, step, run)
     return counts
 
 
@@ -291,17 +297,18 @@ def _count(connection: Connection, step: Step, run: Run) -> dict[str, int]:
     return dict(sorted(connection.execute(counted).tuples()))
 
 
-def _write(connection: Connection, step: Step, run: Run, gate: Gate) -> None:
+def _write(connection: Connection, step: Step, run: Run, gate: Gate, policy: Policy) -> None:
     """Insert the decisions; one that is there changes only if it is open and has another reason."""
     c = candidate.c
     values = {
-        **{name: c[name] for name in (*KEY, "variant", "due_at", "reason")},
+        **{name: c[name] for name in (*KEY, "variant", "occurred_at", "due_at", "reason")},
         "send_at": case((c.reason == Reason.PLANNED.value, c.send_at)),
         "channel": literal(step.channel.value if step.channel else ""),
         "is_final": c.reason.not_in(sorted(NOT_FINAL)),
         "flow_version": literal(step.flow_version),
         "as_of": literal(run.as_of, Moment),
         "inputs_until": literal(gate.fresh_until, Moment),
+        "policy_version": literal(policy.version),
         "build_id": literal(run.build_id),
         "run_id": literal(run.run_id),
         "updated_at": literal(utc_now(), Moment),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time, timedelta
@@ -59,6 +60,11 @@ class Policy:
     stop: Stop | None = None
     most_in_a_run: int | None = None
     most_in_a_day: int | None = None
+
+    @property
+    def version(self) -> str:
+        """Digest of what is declared; stands in every decision made under it."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     def channel(self, channel: Channel) -> ChannelPolicy:
         """What holds for a channel: nothing, if the file does not name it."""

@@ -220,6 +220,8 @@ class _Resolver:
         match condition:
             case Fact(name):
                 self._known(word, name, self._sql("conditions"), step)
+                columns = _columns(self.include / "sql" / "conditions" / f"{name}.sql")
+                return Fact(name, "occurrence_id" in columns)
             case Member(segment):
                 self._known(f"{word}=segments.", segment, self._sql("segments"), step)
             case Stage(name):

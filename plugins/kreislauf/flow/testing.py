@@ -16,7 +16,13 @@ from kreislauf.warehouse.schema import Schema
 READ_BY_FLOWS = ("conditions", "triggers", "segments", "cleanup")
 """Layers whose tables exist in such a build in any case, empty where no rows are given."""
 
-ALSO_READ = ("core.contacts", "core.source_freshness", "lifecycle.stage", "scores.send_time")
+ALSO_READ = (
+    "core.contacts",
+    "core.source_freshness",
+    "core.visitor_keys",
+    "lifecycle.stage",
+    "scores.send_time",
+)
 DERIVED = ("core.reach", "core.permissions")
 """Tables of such a build that are computed from its contacts, unless rows are given."""
 

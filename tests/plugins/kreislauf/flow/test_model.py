@@ -26,6 +26,22 @@ select
 from core.carts
 """
 
+ORDERED = """-- An order.
+-- owner: crm
+-- grain: contact_id, occurred_at
+select
+    contact_id,
+    ordered_at as occurred_at
+from core.orders
+"""
+
+BOUGHT_IT = ORDERED.replace("ordered_at as", "product_id as occurrence_id,\n    ordered_at as")
+
+SQL = {
+    "sql/triggers/left.sql": TRIGGER,
+    "sql/conditions/ordered.sql": ORDERED,
+}
+
 
 @pytest.fixture
 def include(tmp_path: Path) -> Path:
@@ -45,7 +61,7 @@ def include(tmp_path: Path) -> Path:
     ):
         path = tmp_path / "include" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(TRIGGER if name == "sql/triggers/left.sql" else "")
+        path.write_text(SQL.get(name, ""))
     return tmp_path / "include"
 
 
@@ -219,3 +235,10 @@ def test_the_version_follows_the_declaration():
     assert flow.version != Flow("left", [Email("one", after="1 day")]).version
     assert flow.version != Flow("left", [Email("one", after=Test(a="1 day", b="2 days"))]).version
     assert flow.version != Flow("left", [Email("one")], holdout="5 %").version
+
+
+def test_a_condition_that_gives_an_occurrence_is_about_that_occurrence(include, file):
+    (include / "sql" / "conditions" / "bought_it.sql").write_text(BOUGHT_IT)
+    steps = [Email("one"), Email("two", unless="bought_it")]
+    one, two = Flow(trigger="left", goal="ordered", steps=steps).resolve(file, include)
+    assert (one.goal, two.condition) == (Fact("ordered"), Fact("bought_it", is_of_occurrence=True))
