@@ -72,6 +72,12 @@ class Ledger:
         with self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def rehearse(self) -> Generator[Connection]:
+        """A transaction that writes and is rolled back in any case: to see what would happen."""
+        with self._writer.connect() as connection:
+            yield connection  # nothing commits; closing rolls back
+
     def migrate(self) -> None:
         """Bring the tables to this version. May be called by several processes at once."""
         from kreislauf.ledger.migrate import upgrade

@@ -89,6 +89,14 @@ def _alter_decision() -> None:
         table.add_column(_channel())
         table.add_column(
             sa.Column(
+                "occurred_at", sa.DateTime(), comment="what started the journey; null: decided before 0002"
+            )
+        )
+        table.add_column(
+            sa.Column("policy_version", sa.String(64), comment="digest of include/policy.yaml as it was")
+        )
+        table.add_column(
+            sa.Column(
                 "send_at",
                 sa.DateTime(),
                 comment="planned for this moment: the next one that quiet hours allow",
