@@ -18,8 +18,9 @@ def send_at(
 ) -> datetime:
     """The first moment from `as_of` (aware) on that a step's time of day and the quiet hours allow, in UTC.
 
-    A time of day that is already past means the next day that fits, never "now". When clocks go forward
-    a time that does not exist is taken an hour later; when they go back, the first of the two.
+    A time of day that is already past means the next day that fits, never "now"; within a span of the day
+    it is now. When clocks go forward a time that does not exist is taken an hour later; when they go
+    back, the first of the two.
 
     :param hour: the hour at which this person reads, for a `local` without a time of its own
     """
@@ -31,13 +32,16 @@ def send_at(
 
 
 def _next(start: datetime, zone: ZoneInfo, local: LocalTime, hour: int | None) -> datetime:
+    here = start.astimezone(zone)
+    is_day = not local.weekdays or here.weekday() in local.weekdays
+    if local.at and local.until and is_day and local.at <= here.time() < local.until:
+        return start
     at = local.at or (None if hour is None else time(hour))
     if at is None:  # nothing is known of the person: any hour of a day that fits
-        here = start.astimezone(zone)
-        if not local.weekdays or here.weekday() in local.weekdays:
+        if is_day:
             return start
         at = time()
-    day = start.astimezone(zone).date()
+    day = here.date()
     for _ in range(9):  # a week, and a day at each end
         # Through UTC, so that comparing two moments of a zone compares instants and not wall clocks.
         moment = datetime.combine(day, at, zone).astimezone(UTC)

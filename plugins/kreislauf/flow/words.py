@@ -24,7 +24,10 @@ _SPAN = re.compile(r"([1-9]\d*) (minute|hour|day|week)s?")
 _CAP = re.compile(r"([1-9]\d*) per (.+)")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) %")
 _SINCE_TRIGGER = " since trigger"
-_LOCAL = re.compile(rf"(?:on (weekdays|{'|'.join(WEEKDAYS)}) )?at (\d\d:\d\d|their hour)")
+_LOCAL = re.compile(
+    rf"(?:on (weekdays|{'|'.join(WEEKDAYS)}) )?"
+    r"(?:at (\d\d:\d\d|their hour)|from (\d\d:\d\d) to (\d\d:\d\d))"
+)
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class LocalTime:
 
     :param weekdays: numbers of the days allowed, Monday is 0; empty: any day
     :param at: None: the hour at which this person reads (scores.send_time)
+    :param until: None: at that moment only; else any moment from `at` until this one on the same day
     """
 
     weekdays: tuple[int, ...] = ()
     at: time | None = None
+    until: time | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def parse_span(words: Any) -> timedelta:
 
 def parse_delay(words: Any) -> Delay:
     """Reads a span, "3 days since trigger", "1 day, at 09:00", "at once, on tuesday at 10:00",
-    "2 days, on weekdays at 08:30", "1 day, at their hour".
+    "2 days, on weekdays at 08:30", "1 day, at their hour", "at once, from 09:00 to 20:00".
 
     Raises ValueError for anything else, with the words and what is allowed.
     """
@@ -113,13 +118,22 @@ def _local_time(words: str) -> LocalTime:
     if match is None:
         raise ValueError(
             f"{words!r} is not a time of day; write 'at 09:00', 'on tuesday at 10:00', "
-            "'on weekdays at 09:00' or 'at their hour'"
+            "'on weekdays at 09:00', 'from 09:00 to 20:00' or 'at their hour'"
         )
-    days, at = match[1], match[2]
+    days, at, first, last = match.groups()
     weekdays = () if days is None else tuple(range(5)) if days == "weekdays" else (WEEKDAYS.index(days),)
     if at == "their hour":
         return LocalTime(weekdays)
+    if at is not None:
+        return LocalTime(weekdays, _clock(at))
+    begin, end = _clock(first), _clock(last)
+    if begin >= end:
+        raise ValueError(f"{words!r} is not a time of day: it ends before it begins")
+    return LocalTime(weekdays, begin, end)
+
+
+def _clock(words: str) -> time:
     try:
-        return LocalTime(weekdays, time.fromisoformat(at))
+        return time.fromisoformat(words)
     except ValueError:
-        raise ValueError(f"{at!r} is not a time of day; the last is 23:59") from None
+        raise ValueError(f"{words!r} is not a time of day; the last is 23:59") from None

@@ -35,6 +35,12 @@ def utc(text: str) -> datetime:
         ("2026-03-10 07:59", BERLIN, LocalTime(at=time(9)), None, "2026-03-10 08:00"),
         ("2026-03-10 08:00", BERLIN, LocalTime(at=time(9)), None, "2026-03-10 08:00"),
         ("2026-03-10 08:01", BERLIN, LocalTime(at=time(9)), None, "2026-03-11 08:00"),
+        # A span of the day: now, if it is within; its end is not.
+        ("2026-03-10 12:00", BERLIN, LocalTime(at=time(9), until=time(20)), None, "2026-03-10 12:00"),
+        ("2026-03-10 08:00", BERLIN, LocalTime(at=time(9), until=time(20)), None, "2026-03-10 08:00"),
+        ("2026-03-10 07:59", BERLIN, LocalTime(at=time(9), until=time(20)), None, "2026-03-10 08:00"),
+        ("2026-03-10 19:00", BERLIN, LocalTime(at=time(9), until=time(20)), None, "2026-03-11 08:00"),
+        ("2026-03-10 12:00", BERLIN, LocalTime((0,), time(9), time(20)), None, "2026-03-16 08:00"),
         # Tuesday is the 10th.
         ("2026-03-10 12:00", BERLIN, LocalTime((1,), time(10)), None, "2026-03-17 09:00"),
         ("2026-03-13 12:00", BERLIN, LocalTime((0, 1, 2, 3, 4), time(10)), None, "2026-03-16 09:00"),

@@ -35,6 +35,8 @@ def test_a_delay_in_words(words, delay):
             "2 hours, on weekdays at 08:00",
             Delay(timedelta(hours=2), local=LocalTime((0, 1, 2, 3, 4), time(8))),
         ),
+        ("at once, from 09:00 to 20:00", Delay(local=LocalTime(at=time(9), until=time(20)))),
+        ("at once, on monday from 09:00 to 12:30", Delay(local=LocalTime((0,), time(9), time(12, 30)))),
         ("1 day, at their hour", Delay(timedelta(days=1), local=LocalTime())),
         (
             "1 week since trigger, on sunday at their hour",
@@ -47,7 +49,17 @@ def test_a_delay_until_a_time_of_day(words, delay):
 
 
 @pytest.mark.parametrize(
-    "words", ["1 day, 09:00", "1 day, at 24:00", "1 day, at 9:00", "1 day, on someday at 09:00", "1 day, "]
+    "words",
+    [
+        "1 day, 09:00",
+        "1 day, at 24:00",
+        "1 day, at 9:00",
+        "1 day, on someday at 09:00",
+        "1 day, ",
+        "1 day, from 09:00",
+        "1 day, from 20:00 to 09:00",
+        "1 day, from 09:00 to 25:00",
+    ],
 )
 def test_a_time_of_day_that_is_none(words):
     with pytest.raises(ValueError, match="time of day"):
