@@ -4,7 +4,8 @@ ordered                     a file of include/sql/conditions/: it happened since
                             gives occurrence_id, for this occurrence)
 segments.big_spenders       the person is in a segment
 stage sql                   the person stands in this lifecycle stage now
-clicked previous            the step before was clicked (by a person); also: opened previous
+clicked previous            the step before was clicked (by a person); also: opened previous, which a click
+                            proves as well
 clicked reminder            the same of any step before
 budget >= 5000              a column of the trigger, compared: = != < <= > >=
 budget is known             a column of the trigger that is filled; also: is unknown

@@ -36,6 +36,9 @@ _CONTINUES = (Reason.PLANNED, Reason.BRANCHED, Reason.CONDITION_FALSE, Reason.QU
 _CLOSED_CHANNEL = (Reason.UNREACHABLE, Reason.NO_CONSENT, Reason.SUPPRESSED)
 """After these it goes on with a step on another channel. After every other final reason it is over."""
 
+_SIGNS = {"click": ("click",), "open": ("open", "click")}
+"""Who has clicked has opened, also where the pictures that tell of it were not loaded."""
+
 
 def judge(step: Step, run: Run, gate: Gate) -> Update:
     """Sets due_at, expires_at, send_at, reason (and a branch's side as variant) of the run's candidates
@@ -192,7 +195,7 @@ def _is_met(step: Step, run: Run, timed: Any) -> ColumnElement[bool]:
             message.c.step == step.condition.step,
             message.c.contact_id == timed.c.contact_id,
             message.c.occurrence_id == timed.c.occurrence_id,
-            event.c.type == step.condition.event,
+            event.c.type.in_(_SIGNS[step.condition.event]),
             event.c.is_machine_open == false(),
             event.c.occurred_at <= run.as_of,
         )

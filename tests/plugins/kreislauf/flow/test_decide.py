@@ -196,16 +196,21 @@ def test_a_step_skipped_by_its_condition_lets_the_next_one_go_on(ledger):
 
 
 @pytest.mark.parametrize(
-    ("is_wanted", "type_", "is_machine", "reason"),
+    ("asked", "is_wanted", "type_", "is_machine", "reason"),
     [
-        (False, "click", False, "condition_false"),
-        (False, "open", False, "planned"),
-        (True, "click", False, "planned"),
-        (True, "open", False, "condition_false"),
-        (True, "click", True, "condition_false"),
+        ("click", False, "click", False, "condition_false"),
+        ("click", False, "open", False, "planned"),
+        ("click", True, "click", False, "planned"),
+        ("click", True, "open", False, "condition_false"),
+        ("click", True, "click", True, "condition_false"),
+        # Who has clicked has opened.
+        ("open", True, "open", False, "planned"),
+        ("open", True, "click", False, "planned"),
+        ("open", True, "open", True, "condition_false"),
+        ("open", True, "delivered", False, "condition_false"),
     ],
 )
-def test_a_click_on_the_message_before(any_ledger, is_wanted, type_, is_machine, reason):
+def test_a_reaction_to_the_message_before(any_ledger, asked, is_wanted, type_, is_machine, reason):
     ask(any_ledger, person())
     with any_ledger.write() as connection:
         key = connection.execute(select(message.c.message_key)).scalar_one()
@@ -219,7 +224,7 @@ def test_a_click_on_the_message_before(any_ledger, is_wanted, type_, is_machine,
             "recorded_at": NOON + HOUR,
         }
         connection.execute(insert(event), row)
-    step = replace(SECOND, condition=Reaction("click", "first"), is_wanted=is_wanted)
+    step = replace(SECOND, condition=Reaction(asked, "first"), is_wanted=is_wanted)
     later = Run("run-2", "build-2", NOON + DAY)
     assert ask(any_ledger, person(step=SECOND), step=step, run=later) == {reason: 1}
 
