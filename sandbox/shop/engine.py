@@ -7,10 +7,10 @@ from typing import Any
 from graphql import GraphQLError, GraphQLResolveInfo, execute, get_operation_ast
 
 from sandbox import store as state
-from sandbox.shop import bulk
+from sandbox.shop import bulk, discounts
 from sandbox.shop.cost import MAXIMUM, Bucket, Coster
 from sandbox.shop.documents import document, schema
-from sandbox.shop.fields import CHILDREN, FIELDS
+from sandbox.shop.fields import CHILDREN, FIELDS, metafield
 from sandbox.shop.graph import (
     ROOTS,
     Context,
@@ -134,6 +134,8 @@ def _of_row(row: Row, info: GraphQLResolveInfo, name: str, arguments: dict[str, 
         if str(info.return_type).startswith("["):
             return rows[: arguments.get("first") or len(rows)]
         return child_connection(rows, rows[0].kind if rows else "", arguments)
+    if name == "metafield":
+        return metafield(row, **arguments)
     field = FIELDS[row.kind].get(name)
     return field(row) if field else _missing(info)
 
@@ -154,6 +156,8 @@ def _root(info: GraphQLResolveInfo, name: str, arguments: dict[str, Any]) -> Any
         return found if found is not None and found.kind == SINGLE[name] else None
     if name == "shop":
         return _shop(context)
+    if name in QUERIES:
+        return QUERIES[name](info, **arguments)
     if name in {"customersCount", "ordersCount"}:
         table = {"customersCount": "shop_customers", "ordersCount": "shop_orders"}[name]
         return {
@@ -238,4 +242,10 @@ MUTATIONS = {
     "bulkOperationRunQuery": _run_bulk_query,
     "bulkOperationCancel": _cancel_bulk,
     "customerEmailMarketingConsentUpdate": _update_consent,
+    "discountRedeemCodeBulkAdd": discounts.add,
+}
+
+QUERIES = {
+    "codeDiscountNodeByCode": discounts.by_code,
+    "discountRedeemCodeBulkCreation": discounts.creation,
 }

@@ -29,6 +29,7 @@ from kreislauf.flow.policy import load_policy
 from kreislauf.flow.words import AT_ONCE, Delay, parse_cap, parse_delay, parse_share, parse_span
 from kreislauf.ledger.schema import Channel
 from kreislauf.sources.streams import STREAMS
+from kreislauf.vouchers import load_pools
 
 STAGES = ("other", "subscriber", "lead", "mql", "sql", "opportunity", "customer", "evangelist")
 """What lifecycle.stage gives."""
@@ -130,6 +131,10 @@ class _Resolver:
         self._named(action.name)
         delays, ranges = self._delays(action)
         condition, is_wanted = self._asked(action, place)
+        if action.voucher is not None:
+            self._known(
+                "voucher", action.voucher, list(load_pools(self.include / "vouchers.yaml")), action.name
+            )
         spans = [delay.span for delay in (*delays.values(), *(range_.delay for range_ in ranges))]
         self._add(
             action.name,
