@@ -9,8 +9,9 @@
 codes in the shop that nobody gets.
 
 **When a task is red**: the log says whether the shop does not know the discount (make it in the shop's
-admin, or mend `include/vouchers.yaml`), does not accept the key of the connection `shop` (the app needs the scope
-`write_discounts`), or did not answer (clear it later). Steps with vouchers wait until then; nobody is lost.
+admin, or mend `include/vouchers.yaml`), does not accept the key of the connection `shop` (the app needs the
+scope `write_discounts`), or did not answer (clear it later). Steps with vouchers wait until then; nobody is
+lost.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable, task

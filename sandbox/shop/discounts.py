@@ -45,7 +45,7 @@ def _general(db: sqlite3.Connection, code: str) -> str | None:
     return found["discount"] if found else None
 
 
-def add(info: GraphQLResolveInfo, discountId: str, codes: list[dict[str, str]]) -> dict[str, Any]:
+def add(info: GraphQLResolveInfo, codes: list[dict[str, str]], **given: str) -> dict[str, Any]:
     """Adds codes to a discount; those that are taken are left out."""
     context, engine = info.context
     general = {f"{_KIND}{number}": code for code, number in _IDS.items()}.get(discountId)
