@@ -48,7 +48,7 @@ def _general(db: sqlite3.Connection, code: str) -> str | None:
 def add(info: GraphQLResolveInfo, codes: list[dict[str, str]], **given: str) -> dict[str, Any]:
     """Adds codes to a discount; those that are taken are left out."""
     context, engine = info.context
-    general = {f"{_KIND}{number}": code for code, number in _IDS.items()}.get(discountId)
+    general = {f"{_KIND}{number}": code for code, number in _IDS.items()}.get(given["discountId"])
     if general is None:
         return _refuse("discountId", "Discount does not exist", "INVALID")
     if len(codes) > MOST:
