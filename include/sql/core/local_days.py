@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 READS = ("core.timezones",)
 COLUMNS = {"timezone": "VARCHAR", "day": "DATE", "starts_at": "TIMESTAMP"}
 
-DAYS_BACK = 30
+DAYS_BACK = 62
 DAYS_AHEAD = 1
 """Where clocks are fourteen hours ahead, tomorrow has begun."""
 
