@@ -131,6 +131,26 @@ _TASK = _ACTIVITY | {
     "hs_task_reminders": _STRING,
 }
 
+_TICKET = dict.fromkeys(
+    (
+        "subject",
+        "content",
+        "hs_pipeline",
+        "hs_pipeline_stage",
+        "hs_ticket_category",
+        "hs_ticket_priority",
+        "source_type",
+        "hubspot_owner_id",
+        "hs_merged_object_ids",
+    ),
+    _STRING,
+) | {
+    "createdate": "datetime",
+    "hs_lastmodifieddate": "datetime",
+    "hs_object_id": "number",
+    "closed_date": "datetime",
+}
+
 KINDS = {
     kind.plural: kind
     for kind in (
@@ -190,6 +210,26 @@ KINDS = {
             _TASK,
             required=("hs_timestamp",),
         ),
+        Kind(
+            "tickets",
+            "ticket",
+            "0-5",
+            "createdate",
+            "hs_lastmodifieddate",
+            (
+                "content",
+                "createdate",
+                "hs_lastmodifieddate",
+                "hs_object_id",
+                "hs_pipeline",
+                "hs_pipeline_stage",
+                "hs_ticket_category",
+                "hs_ticket_priority",
+                "subject",
+            ),
+            _TICKET,
+            required=("subject", "hs_pipeline_stage"),
+        ),
     )
 }
 
@@ -219,6 +259,16 @@ ASSOCIATION_TYPE_IDS = {
     ("companies", "tasks"): 191,
     ("tasks", "deals"): 216,
     ("deals", "tasks"): 215,
+    ("tickets", "contacts"): 16,
+    ("contacts", "tickets"): 15,
+    ("tickets", "companies"): 339,
+    ("companies", "tickets"): 340,
+    ("tickets", "deals"): 28,
+    ("deals", "tickets"): 27,
+    ("notes", "tickets"): 228,
+    ("tickets", "notes"): 227,
+    ("tasks", "tickets"): 230,
+    ("tickets", "tasks"): 229,
 }
 """HubSpot's own, unlabelled association types."""
 

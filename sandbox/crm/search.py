@@ -26,6 +26,7 @@ _FREE_TEXT = {
     "deals": ("dealname", "description"),
     "notes": ("hs_note_body",),
     "tasks": ("hs_task_subject", "hs_task_body"),
+    "tickets": ("subject", "content"),
 }
 
 

@@ -7,6 +7,7 @@ plain functions over rows: the general executor would take minutes for half a mi
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sqlite3
@@ -21,7 +22,7 @@ from graphql.language import ast
 from sandbox import store as state
 from sandbox.shop.cost import fields
 from sandbox.shop.documents import document, schema
-from sandbox.shop.fields import CHILDREN, FIELDS
+from sandbox.shop.fields import CHILDREN, FIELDS, metafield
 from sandbox.shop.graph import ROOTS, TABLES, Context, Row, by_key, group_of
 from sandbox.shop.search import SearchError, condition
 from sandbox.store import Store, iso
@@ -139,7 +140,9 @@ class Plan:
             return lambda source: source.kind if isinstance(source, Row) else owner.name
         type_ = get_nullable_type(owner.fields[name].type)
         inner = get_named_type(type_)
-        if owner.name in FIELDS:
+        if owner.name == "Product" and name == "metafield":
+            get = functools.partial(metafield, **_arguments(field))
+        elif owner.name in FIELDS:
             get = FIELDS[owner.name].get(name) or CHILDREN.get(owner.name, {}).get(name)
             if get is None:
                 raise PlanError(f"The sandbox does not model {owner.name}.{name}.")

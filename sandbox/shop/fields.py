@@ -7,6 +7,7 @@ that says so.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -75,7 +76,12 @@ def email_address(row: Row) -> dict[str, Any] | None:
 def phone_number(row: Row) -> dict[str, Any] | None:
     if row["phone"] is None:
         return None
-    return {"phoneNumber": row["phone"], "marketingState": "NOT_SUBSCRIBED"}
+    return {
+        "phoneNumber": row["phone"],
+        "marketingState": row["sms_state"],
+        "marketingOptInLevel": "SINGLE_OPT_IN" if row["sms_updated_at"] else None,
+        "marketingUpdatedAt": row["sms_updated_at"],
+    }
 
 
 def address(row: Row) -> dict[str, Any] | None:
@@ -161,6 +167,15 @@ def price(row: Row) -> dict[str, Any]:
     return {"amount": row["price"], "currencyCode": row.context.currency}
 
 
+def metafield(row: Row, namespace: str | None = None, key: str = "") -> dict[str, Any] | None:
+    """Shopify's standard metafields `reviews.rating` and `reviews.rating_count`; there are no others."""
+    if namespace != "reviews" or row["rating"] is None or key not in {"rating", "rating_count"}:
+        return None
+    rating = json.dumps({"value": row["rating"], "scale_min": "1.0", "scale_max": "5.0"})
+    value, type_ = (rating, "rating") if key == "rating" else (str(row["rating_count"]), "number_integer")
+    return {"namespace": namespace, "key": key, "value": value, "type": type_}
+
+
 PRODUCT: Fields = {
     **COMMON,
     "title": column("title"),
@@ -175,6 +190,8 @@ PRODUCT: Fields = {
     "featuredMedia": media,
     "priceRangeV2": lambda row: {"minVariantPrice": price(row), "maxVariantPrice": price(row)},
     "tags": lambda row: split(row["tags"]),
+    "totalInventory": column("inventory"),
+    "tracksInventory": lambda row: True,
 }
 
 VARIANT: Fields = {
@@ -250,6 +267,14 @@ LINE_ITEM: Fields = {
     "product": lambda row: row.one("Product", "product_id"),
     "variant": lambda row: row.one("ProductVariant", "product_id"),
     "image": line_image,
+}
+
+FULFILLMENT: Fields = {
+    **COMMON,
+    "status": lambda row: "SUCCESS",
+    "displayStatus": lambda row: "DELIVERED" if row["delivered_at"] else "IN_TRANSIT",
+    "inTransitAt": column("created_at"),
+    "deliveredAt": column("delivered_at"),
 }
 
 REFUND: Fields = {
@@ -334,6 +359,7 @@ FIELDS: dict[str, Fields] = {
     "ProductVariant": VARIANT,
     "Order": ORDER,
     "LineItem": LINE_ITEM,
+    "Fulfillment": FULFILLMENT,
     "Refund": REFUND,
     "RefundLineItem": REFUND_LINE_ITEM,
     "AbandonedCheckout": CHECKOUT,
@@ -344,6 +370,7 @@ FIELDS: dict[str, Fields] = {
 CHILDREN: dict[str, dict[str, Callable[[Row], list[Row]]]] = {
     "Order": {
         "lineItems": lambda row: row.many("LineItem", "order_id", "listed"),
+        "fulfillments": lambda row: row.many("Fulfillment", "order_id"),
         "refunds": lambda row: row.many("Refund", "order_id"),
     },
     "Refund": {"refundLineItems": lambda row: row.many("RefundLineItem", "refund_id")},

@@ -93,6 +93,7 @@ TABLES = {
     "Customer": "shop_customers",
     "Order": "shop_orders",
     "LineItem": "shop_order_lines",
+    "Fulfillment": "shop_fulfillments",
     "Refund": "shop_refunds",
     "RefundLineItem": "shop_refund_lines",
     "AbandonedCheckout": "shop_checkouts",

@@ -14,7 +14,10 @@ create table if not exists shop_products (
     price text not null,
     sku text not null,
     created_at text not null,
-    updated_at text not null
+    updated_at text not null,
+    inventory integer not null default 100,
+    rating text,                        -- of five stars, null for a product that nobody has rated
+    rating_count integer not null default 0
 );
 create index if not exists shop_products_updated on shop_products (updated_at, id);
 
@@ -35,7 +38,9 @@ create table if not exists shop_customers (
     country text,                       -- ISO 3166 code
     tags text not null default '',
     created_at text not null,
-    updated_at text not null
+    updated_at text not null,
+    sms_state text not null default 'NOT_SUBSCRIBED',
+    sms_updated_at text
 );
 create index if not exists shop_customers_updated on shop_customers (updated_at, id);
 
@@ -78,6 +83,15 @@ create table if not exists shop_order_lines (
     listed integer not null default 1   -- 0: known only from a refund, not among the order's lines
 );
 create index if not exists shop_order_lines_order on shop_order_lines (order_id, id);
+
+create table if not exists shop_fulfillments (
+    id integer primary key,
+    order_id integer not null,
+    created_at text not null,
+    updated_at text not null,
+    delivered_at text
+);
+create index if not exists shop_fulfillments_order on shop_fulfillments (order_id, id);
 
 create table if not exists shop_refunds (
     id integer primary key,
@@ -136,5 +150,13 @@ create table if not exists shop_bulk_operations (
     object_count integer not null default 0,
     root_object_count integer not null default 0,
     file_size integer
+);
+
+create table if not exists shop_discount_codes (
+    code text primary key collate nocase,
+    discount text not null,             -- the general code of its discount
+    creation integer not null,          -- the request that added it
+    added_at text not null,
+    used_at text
 );
 """

@@ -157,6 +157,10 @@ DISCOUNTS = {"WELCOME10": 10, "TEATIME15": 15, "COMEBACK20": 20}
 """Discount codes and their per cent."""
 
 
+RATED = 0.67
+"""The share of the products that people have rated."""
+
+
 @dataclass(frozen=True)
 class Product:
     """A product as people of the world know it."""
@@ -166,6 +170,7 @@ class Product:
     sku: str
     price: Decimal
     category: Category
+    in_stock: bool = True
 
 
 def handle_of(title: str) -> str:
@@ -186,7 +191,7 @@ def handle_of(title: str) -> str:
 
 def write(db: sqlite3.Connection, seed: int, opened_at: datetime) -> None:
     """Put the products into the shop: one without a picture, one archived, one still a draft."""
-    rng = random.Random(f"{seed}:catalogue")
+    rng, chance = random.Random(f"{seed}:catalogue"), random.Random(f"{seed}:stock")
     number = FIRST_ID
     for category in CATEGORIES:
         for title in category.titles:
@@ -195,7 +200,7 @@ def write(db: sqlite3.Connection, seed: int, opened_at: datetime) -> None:
             status = {"Advent Calendar Tea": "ARCHIVED", "Electric Grinder Pro": "DRAFT"}.get(title, "ACTIVE")
             handle = handle_of(title)
             db.execute(
-                "insert into shop_products values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into shop_products values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     number,
                     title,
@@ -210,9 +215,18 @@ def write(db: sqlite3.Connection, seed: int, opened_at: datetime) -> None:
                     f"{category.name[:2].upper()}-{number % 1000:03d}",
                     iso(created),
                     iso(created + timedelta(days=rng.randrange(1, 30))),
+                    chance.randrange(20, 400),
+                    *_rating(chance),
                 ),
             )
             number += 1
+
+
+def _rating(chance: random.Random) -> tuple[str | None, int]:
+    """The stars of a product and how many people gave them; a third has none yet."""
+    if chance.random() < RATED:
+        return f"{chance.triangular(3.2, 5.0, 4.6):.1f}", chance.randrange(3, 180)
+    return None, 0
 
 
 def read(db: sqlite3.Connection) -> list[Product]:
@@ -220,7 +234,14 @@ def read(db: sqlite3.Connection) -> list[Product]:
     categories = {category.name: category for category in CATEGORIES}
     rows = db.execute("select * from shop_products where status = 'ACTIVE' order by id").fetchall()
     return [
-        Product(r["id"], r["title"], r["sku"], Decimal(r["price"]), categories[r["product_type"]])
+        Product(
+            r["id"],
+            r["title"],
+            r["sku"],
+            Decimal(r["price"]),
+            categories[r["product_type"]],
+            r["inventory"] > 0,
+        )
         for r in rows
         if r["product_type"] in categories
     ]

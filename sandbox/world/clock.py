@@ -231,6 +231,7 @@ COUNTED = {
     "crm_companies": "crm_object where kind = 'companies' and archived_at is null",
     "crm_deals": "crm_object where kind = 'deals' and archived_at is null",
     "crm_notes": "crm_object where kind = 'notes' and archived_at is null",
+    "crm_tickets": "crm_object where kind = 'tickets' and archived_at is null",
     "people": "world_people",
     "messages": "mail_message",
     "files_waiting": "world_outbox",

@@ -9,6 +9,11 @@ from sandbox.store import iso
 from sandbox.world.shopping import CENT
 from sandbox.world.simulation import Entry
 
+DELIVERY_DAYS = (0.8, 3.2)
+"""How many days a parcel is under way."""
+SERVICE_SHARE = 0.07
+"""Of those who got a parcel, how many ask the service something."""
+
 
 def pay(entry: Entry) -> None:
     entry.db.execute(
@@ -19,15 +24,31 @@ def pay(entry: Entry) -> None:
 
 
 def ship(entry: Entry) -> None:
+    order, now = entry.data["order"], iso(entry.at)
     entry.db.execute(
         "update shop_orders set fulfillment_status = 'FULFILLED', updated_at = ?"
         " where id = ? and cancelled_at is null",
-        (iso(entry.at), entry.data["order"]),
+        (now, order),
     )
+    parcel = entry.sim.next_id("fulfilment", 4_800_000_000_001)
+    entry.db.execute("insert into shop_fulfillments values (?, ?, ?, ?, null)", (parcel, order, now, now))
+    entry.some_day("deliver", entry.rng.uniform(*DELIVERY_DAYS), order=order, parcel=parcel)
     if entry.rng.random() < 0.10:
         entry.some_day("survey", entry.rng.uniform(4, 16))
     if entry.rng.random() < 0.008:
         entry.some_day("letter_back", entry.rng.uniform(10, 30))
+
+
+def deliver(entry: Entry) -> None:
+    """The carrier has handed the parcel over."""
+    now = iso(entry.at)
+    entry.db.execute(
+        "update shop_fulfillments set delivered_at = ?, updated_at = ? where id = ?",
+        (now, now, entry.data["parcel"]),
+    )
+    entry.db.execute("update shop_orders set updated_at = ? where id = ?", (now, entry.data["order"]))
+    if entry.rng.random() < SERVICE_SHARE:
+        entry.some_day("ask_service", entry.rng.uniform(0, 6))
 
 
 def cancel(entry: Entry) -> None:
@@ -103,4 +124,4 @@ def _lines(entry: Entry) -> list[Any]:
     ).fetchall()
 
 
-HANDLERS = {"pay": pay, "ship": ship, "cancel": cancel, "refund": refund}
+HANDLERS = {"pay": pay, "ship": ship, "deliver": deliver, "cancel": cancel, "refund": refund}

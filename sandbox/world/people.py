@@ -136,6 +136,12 @@ class Person:
     """What they have to say when their company buys: decides, recommends, uses."""
     budget: float = 0.0
     """What their company has to spend in a year, in EUR."""
+    texts: bool = False
+    """Whether they agreed to text messages when they opened their account."""
+    notified: bool = False
+    """Whether they let the site notify them."""
+    dates: dict[str, str] = field(default_factory=dict)
+    """Days that the CRM may know of, by the name of its property."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)

@@ -44,8 +44,22 @@ OWN_PROPERTIES = {
     "bant_need": "string",
     "bant_timeframe": "string",
     "bant_project": "bool",
+    "member_since": "date",
+    "contract_end": "date",
+    "baby_due": "date",
 }
 """Contact properties that the account has added to HubSpot's."""
+
+TEXTS = 0.6
+"""The share of those with a mobile number who agree to text messages."""
+NOTIFIED = 0.15
+"""The share of the browsers that may show notifications."""
+DATES = {
+    # property: (the share of the people who have one, days before and after they turned up)
+    "member_since": (0.30, (-20, 5)),
+    "contract_end": (0.12, (100, 420)),
+    "baby_due": (0.04, (-120, 240)),
+}
 
 STRANGE_SALUTATIONS = ("Dr.", "Prof. Dr.", "Divers", "Familie", "Firma", "Mx.")
 UNBELIEVABLE_BIRTHDAYS = ("1900-01-01", "2031-05-17", "31.02.1985", "10/11/82", "2021-03-04")
@@ -64,6 +78,19 @@ def describe(seed: int, person: Person) -> None:
     person.followers = round(rng.lognormvariate(5.2, 1.5))
     person.authority = _pick(rng, (("decides", 35), ("recommends", 40), ("uses", 25)))
     person.budget = round(rng.lognormvariate(7.6, 0.8), -2)
+    if person.phone is not None:
+        person.phone = _mobile(rng, person)
+        person.texts = rng.random() < TEXTS
+    person.notified = rng.random() < NOTIFIED
+
+
+def mark_dates(seed: int, person: Person, arrived: date) -> None:
+    """Give a person the days that something began, ends or is due, around the day they turned up."""
+    rng = random.Random(f"{seed}:dates:{person.id}")
+    for name, (share, between) in DATES.items():
+        day = arrived + timedelta(days=rng.randint(*between))
+        if rng.random() < share:
+            person.dates[name] = day.isoformat()
 
 
 def bant(person: Person, rng: random.Random) -> dict[str, Any]:
@@ -107,6 +134,7 @@ def crm_properties(person: Person, rng: random.Random) -> dict[str, Any]:
         "hs_persona": known(0.5, person.persona),
         "hs_buying_role": known(0.5, role),
         "followercount": known(0.15, person.followers),
+        **person.dates,
     }
 
 
@@ -129,6 +157,16 @@ def _written_birthday(person: Person, rng: random.Random) -> str:
         return rng.choice(UNBELIEVABLE_BIRTHDAYS)
     year, month, day = person.birthday.split("-")
     return f"{day}.{month}.{year}" if person.language == "de" and chance < 0.5 else person.birthday
+
+
+def _mobile(rng: random.Random, person: Person) -> str:
+    """A number of the ranges kept for films, of which few people share one."""
+    form, numbers = {
+        "DE": ("+493023125{:03d}", 1000),
+        "GB": ("+447700900{:03d}", 1000),
+        "US": ("+1202555{:04d}", 200),
+    }[person.country]
+    return form.format(rng.randrange(100, numbers))
 
 
 def _zip(rng: random.Random, country: str, drawn: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.store import iso
 from sandbox.world.people import Person, draw, second_address
+from sandbox.world.profile import mark_dates
 from sandbox.world.reading import newsletter_answers
 from sandbox.world.sales import become_lead, join_crm
 from sandbox.world.shopping import referral
@@ -25,6 +26,7 @@ def arrive(entry: Entry) -> None:
         person.newsletter = "single" if person.role == "subscriber" else None
         person.warmth = max(person.warmth, 0.75)
     person.born_at = iso(entry.at)
+    mark_dates(sim.seed, person, entry.at.date())
     sim.add(person)
     if entry.data.get("chain"):
         gap = timedelta(days=1) / sim.scale["arrivals_a_day"]
@@ -71,7 +73,7 @@ def open_account(entry: Entry) -> None:
     now = iso(entry.at)
     has_address = person.role == "customer"
     entry.db.execute(
-        "insert into shop_customers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into shop_customers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             person.customer_id,
             person.first_name,
@@ -90,6 +92,8 @@ def open_account(entry: Entry) -> None:
             "newsletter" if person.role == "subscriber" else "",
             now,
             now,
+            "SUBSCRIBED" if person.texts else "NOT_SUBSCRIBED",
+            now if person.texts else None,
         ),
     )
     if level:

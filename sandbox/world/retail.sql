@@ -142,14 +142,15 @@ where c.is_cancellation;
 create temp table shop_products as
 select
     product_key(product_id), title, 'Merchandise', 'Online Retail', 'ACTIVE', 'item-' || product_id, title, '',
-    '/cdn/item-' || product_id || '.png', money(price), sku, '2010-11-30T00:00:00Z', iso(created_at)
+    '/cdn/item-' || product_id || '.png', money(price), sku, '2010-11-30T00:00:00Z', iso(created_at), 100, null, 0
 from product
 order by product_id;
 
 create temp table shop_customers as
 select
     customer_key(customer), null, 'Customer ' || customer, 'customer' || customer || '@example.com', 1,
-    'NOT_SUBSCRIBED', null, null, null, 'en', null, null, null, min(code), '', iso(min(moment)), iso(max(moment))
+    'NOT_SUBSCRIBED', null, null, null, 'en', null, null, null, min(code), '', iso(min(moment)), iso(max(moment)),
+    'NOT_SUBSCRIBED', null
 from invoice
 left join country on country.name = invoice.country
 where customer is not null

@@ -50,11 +50,25 @@ CALLS = (
 )
 
 
+QUESTIONS = (
+    ("DELIVERY_ISSUE", "Wo bleibt mein Paket?"),
+    ("DELIVERY_ISSUE", "Parcel arrived damaged"),
+    ("PRODUCT_ISSUE", "Der Tee schmeckt anders als sonst"),
+    ("PRODUCT_ISSUE", "Grinder does not fit the lid"),
+    ("BILLING_ISSUE", "Rechnung mit Firmenanschrift"),
+    ("GENERAL_INQUIRY", "Which tea has no caffeine?"),
+)
+"""What the service is asked: category and subject."""
+
+
 def set_up(db: Any, opened_at: Any) -> None:
     """The people of the sales team, and the contact properties that they have added."""
     db.executemany(
-        "insert into crm_property values ('contacts', ?, ?, ?, 'text')",
-        [(name, name, type) for name, type in profile.OWN_PROPERTIES.items()],
+        "insert into crm_property values ('contacts', ?, ?, ?, ?)",
+        [
+            (name, name, type, "date" if type == "date" else "text")
+            for name, type in profile.OWN_PROPERTIES.items()
+        ],
     )
     for owner_id, first, last in OWNERS:
         properties = {"email": f"{first}.{last}@team.example".lower(), "firstname": first, "lastname": last}
@@ -256,6 +270,38 @@ def come_back(entry: Entry) -> None:
     entry.some_day("qualify", entry.rng.uniform(2, 15), step=1)
 
 
+def ask_service(entry: Entry) -> None:
+    """A customer asks the service something: a ticket, closed some hours or days later."""
+    person, rng = entry.person, entry.rng
+    if person.crm_id is None:
+        _put_contact(entry, "customer" if person.purchases else "subscriber")
+    ticket = entry.sim.next_id("ticket", 610_000_000_001)
+    category, subject = rng.choice(QUESTIONS)
+    properties = {
+        "subject": subject,
+        "content": "",
+        "hs_pipeline": "0",
+        "hs_pipeline_stage": "1",
+        "hs_ticket_category": category,
+        "hs_ticket_priority": rng.choice(("LOW", "MEDIUM", "HIGH")),
+        "source_type": rng.choice(("EMAIL", "EMAIL", "FORM", "PHONE", "CHAT")),
+        "hubspot_owner_id": rng.choice(OWNERS)[0],
+    }
+    crm.put(entry.db, "tickets", ticket, properties, entry.at, entry.at)
+    crm.associate(entry.db, "tickets", ticket, "contacts", person.crm_id or 0)
+    hours = entry.data.get("hours") or rng.gammavariate(2, 14)
+    entry.later("close_ticket", timedelta(hours=hours), ticket=ticket)
+
+
+def close_ticket(entry: Entry) -> None:
+    """The question is answered; some customers say how that was."""
+    record = crm.find(entry.db, "tickets", entry.data["ticket"])
+    if record is None or record["archived_at"] is not None:
+        return
+    changes = {"hs_pipeline_stage": "4", "closed_date": iso(entry.at)}
+    crm.update(entry.db, "tickets", record, changes, crm.milliseconds(entry.at))
+
+
 def praise(entry: Entry) -> None:
     """The sales team has read how happy a customer is."""
     record = crm.find(entry.db, "contacts", entry.person.crm_id or 0)
@@ -321,6 +367,8 @@ HANDLERS = {
     "move_deal": move_deal,
     "cool_down": cool_down,
     "come_back": come_back,
+    "ask_service": ask_service,
+    "close_ticket": close_ticket,
     "praise": praise,
     "enter_twice": enter_twice,
     "merge": merge,

@@ -23,7 +23,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def world(tmp_path: Path) -> Store:
-    """A store whose CRM has 25 contacts, two companies, a deal, a note and an owner."""
+    """A store whose CRM has 25 contacts, two companies, a deal, a note, a ticket and an owner."""
 
     def fill(db) -> None:
         put_setting(db, "now", iso(NOW))
@@ -41,8 +41,11 @@ def world(tmp_path: Path) -> Store:
         put(db, "companies", 2, {"name": "Zebra", "numberofemployees": 100}, NOW, NOW)
         put(db, "deals", 9, {"dealname": "Ten chairs", "amount": "990.50"}, NOW, NOW)
         put(db, "notes", 5, {"hs_note_body": "Asked for a catalogue", "hs_timestamp": NOW}, NOW, NOW)
+        closed = {"subject": "Where is it?", "hs_pipeline_stage": "4", "closed_date": NOW}
+        put(db, "tickets", 6, closed, NOW - timedelta(days=2), NOW)
         put(db, "owners", 77, {"email": "ada@example.org", "firstname": "Ada", "lastname": "Owner"}, NOW, NOW)
         associate(db, "deals", 9, "contacts", 3)
+        associate(db, "tickets", 6, "contacts", 3)
         associate(db, "contacts", 3, "companies", 1)
 
     store = Store(tmp_path)

@@ -285,3 +285,15 @@ def test_malformed_json_is_refused_not_ignored(crm: httpx.Client) -> None:
 @pytest.mark.parametrize("limit", ["0", "101", "ten"])
 def test_a_page_size_out_of_bounds_is_refused(crm: httpx.Client, limit: str) -> None:
     assert crm.get(CONTACTS, params={"limit": limit}).status_code == 400
+
+
+def test_tickets_are_found_by_their_change_and_lead_to_a_contact(crm: httpx.Client) -> None:
+    tickets = "/crm/objects/2026-09/tickets"
+    filters = [{"propertyName": "closed_date", "operator": "GTE", "value": "2026-06-01T00:00:00Z"}]
+    found = crm.post(f"{tickets}/search", json={"filters": filters, "properties": ["closed_date"]}).json()
+    assert [ticket["id"] for ticket in found["results"]] == ["6"]
+    assert found["results"][0]["properties"]["closed_date"] == "2026-06-01T12:00:00.000Z"
+    read = "/crm/associations/2026-09/tickets/contacts/batch/read"
+    [result] = crm.post(read, json={"inputs": [{"id": "6"}]}).json()["results"]
+    assert result["to"][0]["toObjectId"] == 3
+    assert crm.post(tickets, json={"properties": {"subject": "No stage"}}).status_code == 400

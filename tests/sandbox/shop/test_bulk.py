@@ -52,6 +52,17 @@ def test_the_file_holds_what_paging_gives(ask, sandbox):
         assert orders[order["id"]] == order
 
 
+def test_lists_and_metafields_are_the_same_in_bulk_and_in_pages(ask, sandbox):
+    products = 'id totalInventory rating: metafield(namespace: "reviews", key: "rating") { value type }'
+    orders = "id fulfillments(first: 5) { id deliveredAt displayStatus }"
+    for name, selected in (("products", products), ("orders", orders)):
+        operation = run(ask, sandbox, f"{{ {name} {{ edges {{ node {{ {selected} }} }} }} }}")
+        lines = {line["id"]: line for line in lines_of(operation)}
+        page = ask(sandbox, f"{{ {name}(first: 80) {{ nodes {{ {selected} }} }} }}")["data"][name]["nodes"]
+        assert len(page) == 80
+        assert all(lines[node["id"]] == node for node in page)
+
+
 def test_a_filter_narrows_and_nothing_found_has_no_file(ask, sandbox):
     empty = run(ask, sandbox, '{ orders(query: "id:1") { edges { node { id } } } }')
     assert empty["status"] == "COMPLETED"

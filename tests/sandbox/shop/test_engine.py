@@ -236,3 +236,31 @@ def test_what_was_not_returned_is_not_charged(ask, sandbox):
     body = ask(sandbox, '{ orders(first: 10, query: "id:1") { nodes { id customer { id } } } }')
     assert body["extensions"]["cost"]["requestedQueryCost"] == 2 + 10 * 2
     assert body["extensions"]["cost"]["actualQueryCost"] == 2
+
+
+def test_what_is_delivered_says_when_and_moves_the_orders_own_date(ask, sandbox):
+    query = """{ orders(first: 100, reverse: true) { nodes { createdAt updatedAt displayFulfillmentStatus
+        fulfillments { createdAt updatedAt inTransitAt deliveredAt displayStatus status } } } }"""
+    orders = ask(sandbox, query)["data"]["orders"]["nodes"]
+    parcels = [(order, parcel) for order in orders for parcel in order["fulfillments"]]
+    assert {parcel["displayStatus"] for _, parcel in parcels} == {"IN_TRANSIT", "DELIVERED"}
+    for order, parcel in parcels:
+        assert (parcel["deliveredAt"] is None) == (parcel["displayStatus"] == "IN_TRANSIT")
+        moments = (order["createdAt"], parcel["createdAt"], parcel["updatedAt"], order["updatedAt"])
+        assert list(moments) == sorted(moments)
+    assert not any(
+        order["fulfillments"] for order in orders if order["displayFulfillmentStatus"] == "UNFULFILLED"
+    )
+
+
+def test_a_customers_number_says_whether_texts_are_wanted(ask, sandbox):
+    query = "{ customers(first: 120) { nodes { defaultPhoneNumber { marketingState marketingUpdatedAt } } } }"
+    numbers = [
+        node["defaultPhoneNumber"]
+        for node in ask(sandbox, query)["data"]["customers"]["nodes"]
+        if node["defaultPhoneNumber"]
+    ]
+    assert {number["marketingState"] for number in numbers} == {"SUBSCRIBED", "NOT_SUBSCRIBED"}
+    assert all(
+        bool(number["marketingUpdatedAt"]) == (number["marketingState"] == "SUBSCRIBED") for number in numbers
+    )
