@@ -72,7 +72,9 @@ def plan(
     }
 
     copied = ("variant", "language", "item_count", "send_at")
-    template = case(*((numbered.c.variant == name, path) for name, path in step.templates.items()))
+    # Without a test of templates all variants have the one named "".
+    which = [(numbered.c.variant == name, path) for name, path in step.templates.items()]
+    template = case(*which, else_=step.templates.get(""))
     of_batch = {
         "id": batch_id,
         **{name: func.max(numbered.c[name]) for name in copied},
