@@ -1,4 +1,4 @@
-"""Pulls contacts, companies, deals, owners and notes from the CRM.
+"""Pulls contacts, companies, deals, owners, notes and tickets from the CRM.
 
 **When.** Every night at 01:30 UTC. The first run lists everything; later ones search for what has changed.
 Archived records, and with them merged ones, are listed each time.
@@ -6,11 +6,13 @@ Archived records, and with them merged ones, are listed each time.
 **Touches** the CRM's API (read only, connection `crm`) and the landing zone. `announce` notes that there is
 something new; the next hourly build takes it in.
 
-**Which properties** it asks for stands in `plugins/kreislauf/sources/streams/`. All are HubSpot's own but
-five on contacts, for what the sales team finds out: `bant_budget` (number, EUR a year), `bant_authority`
-(decides, recommends or uses), `bant_need` (high, medium, low or none), `bant_timeframe` (now, quarter,
-half_year, year or later) and `bant_project` (checkbox). An account without them works too: HubSpot ignores
-names it does not know, the columns stay empty, and the log says so each time.
+**Which properties** it asks for stands in `plugins/kreislauf/sources/streams/crm.py`. All are HubSpot's own
+but a few on contacts. Five are for what the sales team finds out: `bant_budget` (number, EUR a year),
+`bant_authority` (decides, recommends or uses), `bant_need` (high, medium, low or none), `bant_timeframe`
+(now, quarter, half_year, year or later) and `bant_project` (checkbox). Four are dates that mail is sent on:
+`date_of_birth`, `member_since`, `contract_end` and `baby_due`, which is the day of birth once that is known.
+An account without them works too: HubSpot ignores names it does not know, the columns stay empty, and the
+log says so each time.
 
 **Rerun.** Clear any task, or trigger a run: a window that was landed is not read again. To read again from
 an earlier moment, trigger with "Read again since"; versions of a record that are there twice count once.
@@ -57,6 +59,7 @@ with DAG(
             pull(streams.CRM_DEALS, "crm_api"),
             pull(streams.CRM_OWNERS, "crm_api"),
             pull(streams.CRM_NOTES, "crm_api"),
+            pull(streams.CRM_TICKETS, "crm_api"),
         ],
         announce(RAW_CRM),
     )

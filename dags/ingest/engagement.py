@@ -60,6 +60,10 @@ with DAG(
         streams.LEDGER_DECISIONS,
         streams.LEDGER_SUPPRESSIONS,
         streams.LEDGER_LINKS,
+        streams.LEDGER_EVENTS,
+        streams.LEDGER_CONSENTS,
+        streams.LEDGER_PUSH_SUBSCRIPTIONS,
+        streams.LEDGER_AUDIENCE_MEMBERS,
     ):
         recorded >> pull(stream) >> announced
     pull(streams.SITE_EVENTS) >> announced

@@ -1,4 +1,4 @@
-"""Takes in the files that people drop: ad spend and letters that came back.
+"""Takes in the files that people drop: ad spend, letters that came back, and announcements.
 
 **When.** Every night at 01:45 UTC; the next hourly build takes it in. Trigger it by hand at any time.
 
@@ -8,6 +8,9 @@
   `platform` and `campaign` are written as in the ads' links (`utm_source`, `utm_campaign`). A later file
   corrects an earlier one, by day, platform, campaign and currency.
 - `inbox/postal_returns`: `return_id`, `returned_on`; `customer_id` (the shop's) or `email`; `reason`.
+- `inbox/announcements`: `announcement_id`, `kind` (store, event or release), `title`, `announced_at` (it is
+  told from then on, which may lie ahead); if known `description`, `starts_at`, `city`, `country` (DE),
+  `zip_prefix` (20), `product_type`, `url`, `image_url`. A later file corrects an earlier one, by its id.
 
 The first line of a CSV names the columns, in any order; cells are separated by `;`, `,` or tab; UTF-8.
 31.12.2026 and 1.234,50 are read the German way. An amount such as 1.234 can be read in two ways and is not.
@@ -46,4 +49,7 @@ with DAG(
     default_args=DEFAULTS,
     params=PARAMS,
 ):
-    chain([pull(streams.AD_SPEND), pull(streams.POSTAL_RETURNS)], announce(RAW_FILES))
+    chain(
+        [pull(streams.AD_SPEND), pull(streams.POSTAL_RETURNS), pull(streams.ANNOUNCEMENTS)],
+        announce(RAW_FILES),
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from kreislauf.sources.base import line
 from kreislauf.sources.errors import BadAnswer
+from kreislauf.sources.graphql import is_connection
 from kreislauf.sources.streams import Stream
 
 _FIELDS = "id status errorCode query url objectCount rootObjectCount"
@@ -31,7 +32,7 @@ def nested(path: Path, stream: Stream, objects: int, roots: int) -> Iterator[byt
     `objects` and `roots`: how many lines, and lines without a parent, the operation reported. Raises
     BadAnswer for a line that is no JSON object, a child away from its parent, or other numbers.
     """
-    names = [table.explode.split(".")[1] for table in stream.tables.values() if table.explode]
+    names = [table.explode.split(".")[1] for table in stream.tables.values() if is_connection(table)]
     record: dict[str, Any] | None = None
     lines = records = 0
     with path.open("rb") as file:

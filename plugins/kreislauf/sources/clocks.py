@@ -9,20 +9,23 @@ CLOCKS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("shop_customers", "shop_orders", "shop_products", "shop_checkouts"), ("updated_at",)),
     "shop_refunds": ("updated_at", "created_at"),
     **dict.fromkeys(
-        ("crm_contacts", "crm_companies", "crm_deals", "crm_owners", "crm_notes"), ("updated_at",)
+        ("crm_contacts", "crm_companies", "crm_deals", "crm_owners", "crm_notes", "crm_tickets"),
+        ("updated_at",),
     ),
     **dict.fromkeys(("site_events", "site_answers", "mail_events"), ("occurred_at",)),
     "ledger_messages": ("planned_as_of",),
     "ledger_decisions": ("as_of",),
-    "ledger_links": (),
-    "ledger_suppressions": (),
+    **dict.fromkeys(("ledger_links", "ledger_suppressions", "ledger_events", "ledger_consents"), ()),
+    **dict.fromkeys(("ledger_push_subscriptions", "ledger_audience_members"), ()),
     "ad_spend": ("day",),
+    "announcements": (),
     "membership_changes": (),
     "postal_returns": ("returned_on",),
 }
 """The columns of a raw table that say when a row is from. A build as of a moment has the rows whose
 clocks all stand before it; the lines of an order and the like belong to the record they came with, and
-what was recorded of memberships is looked up as of a moment by its reports."""
+what was recorded of memberships is looked up as of a moment by its reports. An announcement may be
+known before its moment."""
 
 
 def latest(table: str, rows: Any) -> datetime | None:

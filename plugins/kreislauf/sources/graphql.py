@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from kreislauf.landing.manifest import Window
-from kreislauf.sources.streams import Stream
+from kreislauf.sources.streams import Stream, Table
 
 CHILDREN_ON_PAGE = 20
 CHILDREN_FETCHED_ON = 250
@@ -61,6 +61,11 @@ def bulk_query(stream: Stream, connection: str, filters: str) -> str:
     )
 
 
+def is_connection(table: Table) -> bool:
+    """Whether the children a table is made of come in pages; else they are a list inside the record."""
+    return table.explode is not None and table.explode.endswith(".nodes")
+
+
 def _selection(stream: Stream) -> tuple[Tree, dict[str, Tree]]:
     """The fields of a record, and those of its children by the name of their connection."""
     node: Tree = {}
@@ -69,8 +74,12 @@ def _selection(stream: Stream) -> tuple[Tree, dict[str, Tree]]:
         for column in table.columns.values():
             if table.explode is None:
                 _put(node, column.path)
-            elif not column.path.startswith("$parent."):
+            elif column.path.startswith("$parent."):
+                continue
+            elif is_connection(table):
                 _put(children.setdefault(table.explode.split(".")[1], {}), column.path)
+            else:  # a plain list, which comes whole with its record
+                _put(node, f"{table.explode}{column.path.removeprefix('$')}")
     if stream.name == "refunds":
         # The connector adds these two from the refund's order.
         del node["order"], node["updatedAt"]

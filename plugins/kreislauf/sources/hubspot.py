@@ -27,7 +27,7 @@ ASSOCIATIONS_PAGE = 100
 MODIFIED = {"contacts": "lastmodifieddate"}
 """The property that holds the moment of the last change; all other objects call it `hs_lastmodifieddate`."""
 
-ASSOCIATED = {"deals": "contacts", "notes": "contacts"}
+ASSOCIATED = {"deals": "contacts", "notes": "contacts", "tickets": "contacts"}
 
 Record = dict[str, Any]
 

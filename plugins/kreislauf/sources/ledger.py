@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, Table, case, func, select
 
 from kreislauf.landing.manifest import Manifest, Window, iso, parse
-from kreislauf.ledger.schema import batch, decision, message, suppression, template_link
+from kreislauf.ledger.schema import (
+    Channel,
+    audience_member,
+    batch,
+    consent,
+    decision,
+    event,
+    message,
+    push_subscription,
+    suppression,
+    template_link,
+)
 from kreislauf.ledger.store import Ledger
 from kreislauf.sources.base import Position, line
 from kreislauf.sources.streams import Stream
@@ -70,12 +81,14 @@ def _messages() -> tuple[Select[Any], Any]:
         message.c.flow,
         message.c.step,
         batch.c.variant,
+        message.c.channel,
         message.c.contact_id,
         message.c.occurrence_id,
         message.c.batch_id,
         func.coalesce(message.c.outcome, batch.c.state).label("state"),
         message.c.outcome_reason.label("reason"),
         message.c.planned_as_of,
+        message.c.send_at,
         batch.c.answered_at,
         updated_at.label("updated_at"),
     )
@@ -84,9 +97,11 @@ def _messages() -> tuple[Select[Any], Any]:
 
 
 def _decisions() -> tuple[Select[Any], Any]:
-    names = ("id", "flow", "step", "contact_id", "occurrence_id", "variant", "reason", "as_of", "updated_at")
-    statement = select(*(decision.c[name] for name in names))
-    return statement.order_by(decision.c.updated_at, decision.c.id), decision.c.updated_at
+    names = (
+        *("id", "flow", "flow_version", "step", "channel", "contact_id", "occurrence_id", "variant"),
+        *("reason", "due_at", "send_at", "as_of", "inputs_until", "updated_at"),
+    )
+    return _rows(decision, "id", names)
 
 
 def _suppressions() -> tuple[Select[Any], Any]:
@@ -94,8 +109,40 @@ def _suppressions() -> tuple[Select[Any], Any]:
         *("id", "address", "contact_id", "channel", "topic", "reason", "source"),
         *("created_at", "lifted_at", "updated_at"),
     )
-    statement = select(*(suppression.c[name] for name in names))
-    return statement.order_by(suppression.c.updated_at, suppression.c.id), suppression.c.updated_at
+    return _rows(suppression, "id", names)
+
+
+def _events() -> tuple[Select[Any], Any]:
+    names = ("event_id", "type", "bounce_type", "message_key", "occurred_at", "recorded_at")
+    statement, recorded_at = _rows(event, "event_id", names)
+    of_message = message.c.message_key == event.c.message_key
+    return statement.join(message, of_message).where(message.c.channel != Channel.EMAIL.value), recorded_at
+
+
+def _consents() -> tuple[Select[Any], Any]:
+    names = (
+        *("id", "address", "contact_id", "channel", "topic", "state", "legal_basis"),
+        *("occurred_at", "recorded_at"),
+    )
+    return _rows(consent, "id", names)
+
+
+def _push_subscriptions() -> tuple[Select[Any], Any]:
+    names = ("id", "visitor_id", "contact_id", "created_at", "revoked_at", "updated_at")
+    return _rows(push_subscription, "id", names)
+
+
+def _audience_members() -> tuple[Select[Any], Any]:
+    names = ("audience", "contact_id", "entered_at", "left_at", "updated_at")
+    return _rows(audience_member, "contact_id", names)
+
+
+def _rows(table: Table, key: str, names: Sequence[str]) -> tuple[Select[Any], Any]:
+    """These columns of a table, and when a row last changed: what is only ever added was recorded once."""
+    changed_at = table.c.updated_at if "updated_at" in table.c else table.c.recorded_at
+    labels = {"event_id": "id", "recorded_at": "updated_at"}
+    columns = [table.c[name].label(labels.get(name, name)) for name in names]
+    return select(*columns).order_by(changed_at, table.c[key]), changed_at
 
 
 def _links() -> tuple[Select[Any], Any]:
@@ -121,4 +168,8 @@ _STATEMENTS = {
     "decisions": _decisions,
     "suppressions": _suppressions,
     "links": _links,
+    "events": _events,
+    "consents": _consents,
+    "push_subscriptions": _push_subscriptions,
+    "audience_members": _audience_members,
 }

@@ -5,12 +5,23 @@ here are its typed form, `raw.<table>`. Only declared columns reach the warehous
 is not listed is reported as drift and left in the landing zone.
 """
 
-from kreislauf.sources.streams.crm import CRM_COMPANIES, CRM_CONTACTS, CRM_DEALS, CRM_NOTES, CRM_OWNERS
-from kreislauf.sources.streams.files import AD_SPEND, POSTAL_RETURNS
+from kreislauf.sources.streams.crm import (
+    CRM_COMPANIES,
+    CRM_CONTACTS,
+    CRM_DEALS,
+    CRM_NOTES,
+    CRM_OWNERS,
+    CRM_TICKETS,
+)
+from kreislauf.sources.streams.files import AD_SPEND, ANNOUNCEMENTS, POSTAL_RETURNS
 from kreislauf.sources.streams.ledger import (
+    LEDGER_AUDIENCE_MEMBERS,
+    LEDGER_CONSENTS,
     LEDGER_DECISIONS,
+    LEDGER_EVENTS,
     LEDGER_LINKS,
     LEDGER_MESSAGES,
+    LEDGER_PUSH_SUBSCRIPTIONS,
     LEDGER_SUPPRESSIONS,
 )
 from kreislauf.sources.streams.mail import MAIL_EVENTS
@@ -28,14 +39,20 @@ from kreislauf.sources.streams.warehouse import MEMBERSHIP_CHANGES
 
 __all__ = [
     "AD_SPEND",
+    "ANNOUNCEMENTS",
     "CRM_COMPANIES",
     "CRM_CONTACTS",
     "CRM_DEALS",
     "CRM_NOTES",
     "CRM_OWNERS",
+    "CRM_TICKETS",
+    "LEDGER_AUDIENCE_MEMBERS",
+    "LEDGER_CONSENTS",
     "LEDGER_DECISIONS",
+    "LEDGER_EVENTS",
     "LEDGER_LINKS",
     "LEDGER_MESSAGES",
+    "LEDGER_PUSH_SUBSCRIPTIONS",
     "LEDGER_SUPPRESSIONS",
     "LINEAGE_COLUMNS",
     "MAIL_EVENTS",

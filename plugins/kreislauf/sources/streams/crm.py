@@ -44,6 +44,9 @@ CRM_CONTACTS = Stream(
                 "language": prop("hs_language"),
                 "timezone": prop("hs_timezone"),
                 "date_of_birth": prop("date_of_birth", personal=True),
+                "member_since": prop("member_since"),
+                "contract_end": prop("contract_end"),
+                "baby_due": prop("baby_due", personal=True),
                 "persona": prop("hs_persona"),
                 "buying_role": prop("hs_buying_role"),
                 "followers": prop("followercount", "BIGINT"),
@@ -155,6 +158,34 @@ CRM_NOTES = Stream(
             {
                 "note_id": key("$parent.id"),
                 "note_updated_at": moment("$parent.updatedAt", required=True),
+                "crm_contact_id": key(),
+            },
+            explode="$.associations.contacts.results",
+        ),
+    },
+    known=HUBSPOT_ALWAYS,
+)
+
+CRM_TICKETS = Stream(
+    "crm",
+    "tickets",
+    {
+        "crm_tickets": Table(
+            {
+                "ticket_id": key(),
+                "created_at": moment("$.createdAt", required=True),
+                "updated_at": moment("$.updatedAt", required=True),
+                "is_archived": flag("$.archived"),
+                "subject": prop("subject", personal=True),
+                "category": prop("hs_ticket_category"),
+                "closed_at": prop("closed_date", "TIMESTAMP"),
+                "owner_id": prop("hubspot_owner_id"),
+            }
+        ),
+        "crm_ticket_contacts": Table(
+            {
+                "ticket_id": key("$parent.id"),
+                "ticket_updated_at": moment("$parent.updatedAt", required=True),
                 "crm_contact_id": key(),
             },
             explode="$.associations.contacts.results",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kreislauf.sources.streams.model import Column, Stream, Table, key, personal, text, whole
+from kreislauf.sources.streams.model import Column, Stream, Table, key, moment, personal, text, whole
 
 IN_FILE = frozenset({"_file", "_line", "_fault"})
 """What the connector adds to each record, so that quarantine says where it stood."""
@@ -37,6 +37,30 @@ POSTAL_RETURNS = Stream(
                 "customer_id": text("$.customer_id"),
                 "email": personal("$.email"),
                 "reason": text("$.reason"),
+            }
+        )
+    },
+    known=IN_FILE,
+)
+
+ANNOUNCEMENTS = Stream(
+    "files",
+    "announcements",
+    {
+        "announcements": Table(
+            {
+                "announcement_id": key("$.announcement_id"),
+                "kind": Column("$.kind", required=True),
+                "title": Column("$.title", required=True),
+                "description": text("$.description"),
+                "starts_at": moment("$.starts_at"),
+                "announced_at": moment("$.announced_at", required=True),
+                "city": text("$.city"),
+                "country": text("$.country"),
+                "zip_prefix": text("$.zip_prefix"),
+                "product_type": text("$.product_type"),
+                "url": text("$.url"),
+                "image_url": text("$.image_url"),
             }
         )
     },

@@ -14,12 +14,14 @@ LEDGER_MESSAGES = Stream(
                 "flow": text("$.flow"),
                 "step": text("$.step"),
                 "variant": text("$.variant"),
+                "channel": text("$.channel"),
                 "contact_id": text("$.contact_id"),
                 "occurrence_id": text("$.occurrence_id"),
                 "batch_id": text("$.batch_id"),
                 "state": text("$.state"),
                 "reason": text("$.reason"),
                 "planned_as_of": moment("$.planned_as_of"),
+                "send_at": moment("$.send_at"),
                 "answered_at": moment("$.answered_at"),
                 "updated_at": moment("$.updated_at", required=True),
             }
@@ -35,12 +37,17 @@ LEDGER_DECISIONS = Stream(
             {
                 "decision_id": key(),
                 "flow": text("$.flow"),
+                "flow_version": text("$.flow_version"),
                 "step": text("$.step"),
+                "channel": text("$.channel"),
                 "contact_id": text("$.contact_id"),
                 "occurrence_id": text("$.occurrence_id"),
                 "variant": text("$.variant"),
                 "reason": text("$.reason"),
+                "due_at": moment("$.due_at"),
+                "send_at": moment("$.send_at"),
                 "as_of": moment("$.as_of"),
+                "inputs_until": moment("$.inputs_until"),
                 "updated_at": moment("$.updated_at", required=True),
             }
         )
@@ -84,6 +91,78 @@ LEDGER_LINKS = Stream(
                 "kind": text("$.kind"),
                 "target": text("$.target"),
                 "label": text("$.label"),
+                "updated_at": moment("$.updated_at", required=True),
+            }
+        )
+    },
+)
+
+LEDGER_EVENTS = Stream(
+    "ledger",
+    "events",
+    {
+        # What became of texts, notifications and overlays; mail has a stream of its own.
+        "ledger_events": Table(
+            {
+                "event_id": key(),
+                "event_type": text("$.type"),
+                "bounce_type": text("$.bounce_type"),
+                "message_key": text("$.message_key"),
+                "occurred_at": moment("$.occurred_at"),
+                "updated_at": moment("$.updated_at", required=True),
+            }
+        )
+    },
+)
+
+LEDGER_CONSENTS = Stream(
+    "ledger",
+    "consents",
+    {
+        "ledger_consents": Table(
+            {
+                "consent_id": key(),
+                "address": personal("$.address"),
+                "contact_id": text("$.contact_id"),
+                "channel": text("$.channel"),
+                "topic": text("$.topic"),
+                "state": text("$.state"),
+                "basis": text("$.legal_basis"),
+                "occurred_at": moment("$.occurred_at"),
+                "updated_at": moment("$.updated_at", required=True),
+            }
+        )
+    },
+)
+
+LEDGER_PUSH_SUBSCRIPTIONS = Stream(
+    "ledger",
+    "push_subscriptions",
+    {
+        # Whose browser may be notified; how, only the ledger knows.
+        "ledger_push_subscriptions": Table(
+            {
+                "subscription_id": key(),
+                "visitor_id": text("$.visitor_id"),
+                "contact_id": text("$.contact_id"),
+                "created_at": moment("$.created_at"),
+                "revoked_at": moment("$.revoked_at"),
+                "updated_at": moment("$.updated_at", required=True),
+            }
+        )
+    },
+)
+
+LEDGER_AUDIENCE_MEMBERS = Stream(
+    "ledger",
+    "audience_members",
+    {
+        "ledger_audience_members": Table(
+            {
+                "audience": key("$.audience"),
+                "contact_id": key("$.contact_id"),
+                "entered_at": moment("$.entered_at", required=True),
+                "left_at": moment("$.left_at"),
                 "updated_at": moment("$.updated_at", required=True),
             }
         )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from kreislauf.sources.streams.crm import CRM_COMPANIES, CRM_CONTACTS, CRM_DEALS, CRM_NOTES, CRM_OWNERS
-from kreislauf.sources.streams.files import AD_SPEND, POSTAL_RETURNS
+from kreislauf.sources.streams.crm import (
+    CRM_COMPANIES,
+    CRM_CONTACTS,
+    CRM_DEALS,
+    CRM_NOTES,
+    CRM_OWNERS,
+    CRM_TICKETS,
+)
+from kreislauf.sources.streams.files import AD_SPEND, ANNOUNCEMENTS, POSTAL_RETURNS
 from kreislauf.sources.streams.ledger import (
+    LEDGER_AUDIENCE_MEMBERS,
+    LEDGER_CONSENTS,
     LEDGER_DECISIONS,
+    LEDGER_EVENTS,
     LEDGER_LINKS,
     LEDGER_MESSAGES,
+    LEDGER_PUSH_SUBSCRIPTIONS,
     LEDGER_SUPPRESSIONS,
 )
 from kreislauf.sources.streams.mail import MAIL_EVENTS
@@ -32,13 +43,19 @@ STREAMS = (
     CRM_DEALS,
     CRM_OWNERS,
     CRM_NOTES,
+    CRM_TICKETS,
     SITE_EVENTS,
     MAIL_EVENTS,
     LEDGER_MESSAGES,
     LEDGER_DECISIONS,
     LEDGER_SUPPRESSIONS,
     LEDGER_LINKS,
+    LEDGER_EVENTS,
+    LEDGER_CONSENTS,
+    LEDGER_PUSH_SUBSCRIPTIONS,
+    LEDGER_AUDIENCE_MEMBERS,
     AD_SPEND,
     POSTAL_RETURNS,
+    ANNOUNCEMENTS,
     MEMBERSHIP_CHANGES,
 )

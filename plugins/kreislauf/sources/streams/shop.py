@@ -32,6 +32,9 @@ SHOP_CUSTOMERS = Stream(
                 "email_marketing_updated_at": moment("$.defaultEmailAddress.marketingUpdatedAt"),
                 "email_valid_format": flag("$.defaultEmailAddress.validFormat"),
                 "phone": personal("$.defaultPhoneNumber.phoneNumber"),
+                "sms_marketing_state": text("$.defaultPhoneNumber.marketingState"),
+                "sms_marketing_opt_in_level": text("$.defaultPhoneNumber.marketingOptInLevel"),
+                "sms_marketing_updated_at": moment("$.defaultPhoneNumber.marketingUpdatedAt"),
                 "locale": text("$.locale"),
                 "address_line": personal("$.defaultAddress.address1"),
                 "zip": personal("$.defaultAddress.zip"),
@@ -86,6 +89,17 @@ SHOP_ORDERS = Stream(
             },
             explode="$.lineItems.nodes",
         ),
+        "shop_fulfillments": Table(
+            {
+                "fulfillment_id": key(),
+                "order_id": key("$parent.id"),
+                "order_updated_at": moment("$parent.updatedAt", required=True),
+                "created_at": moment("$.createdAt"),
+                "delivered_at": moment("$.deliveredAt"),
+                "status": text("$.status"),
+            },
+            explode="$.fulfillments",
+        ),
     },
 )
 
@@ -135,6 +149,7 @@ SHOP_PRODUCTS = Stream(
                 "url": text("$.onlineStoreUrl"),
                 "image_url": text("$.featuredMedia.preview.image.url"),
                 "unit_amount": money("$.priceRangeV2.minVariantPrice.amount"),
+                "stock": whole("$.totalInventory"),
                 "tags": Column("$.tags", "JSON_LIST"),
             }
         )

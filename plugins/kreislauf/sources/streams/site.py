@@ -8,7 +8,8 @@ SITE_EVENTS = Stream(
     "site",
     "events",
     {
-        # type: page_view, product_view, cart_add, search, content_download, form_submit, survey
+        # type: page_view, product_view, cart_add, search, content_download, form_submit,
+        # survey, wish, exit_intent, confirm
         "site_events": Table(
             {
                 "event_id": key("$.event_id"),

@@ -8,10 +8,29 @@ from sqlalchemy import insert, update
 from kreislauf.connections import Connection
 from kreislauf.landing.extract import extract
 from kreislauf.landing.zone import LandingZone
-from kreislauf.ledger.schema import batch, decision, message, suppression, template_link
+from kreislauf.ledger.schema import (
+    audience_member,
+    batch,
+    consent,
+    decision,
+    event,
+    message,
+    push_subscription,
+    suppression,
+    template_link,
+)
 from kreislauf.ledger.store import Ledger
 from kreislauf.sources.ledger import LedgerSource
-from kreislauf.sources.streams import LEDGER_DECISIONS, LEDGER_LINKS, LEDGER_MESSAGES, LEDGER_SUPPRESSIONS
+from kreislauf.sources.streams import (
+    LEDGER_AUDIENCE_MEMBERS,
+    LEDGER_CONSENTS,
+    LEDGER_DECISIONS,
+    LEDGER_EVENTS,
+    LEDGER_LINKS,
+    LEDGER_MESSAGES,
+    LEDGER_PUSH_SUBSCRIPTIONS,
+    LEDGER_SUPPRESSIONS,
+)
 
 # The circuit replays a night long past, while the ledger is stamped with real time.
 THEN = datetime(2011, 12, 10, tzinfo=UTC)
@@ -77,6 +96,9 @@ def sent(ledger):
             "size": 2,
             "state": "planned",
             "variant": "short",
+            "send_at": THEN,
+            "run_id": "r1",
+            "caps": [],
         }
         | common,
     )
@@ -92,6 +114,8 @@ def sent(ledger):
                 "address": f"p{number}@example.com",
                 "merge": {},
                 "planned_at": at,
+                "priority": 0,
+                "send_at": THEN,
             }
             | common,
         )
@@ -180,9 +204,49 @@ def test_the_links_of_what_was_sent_come_with_their_flow_and_step(ledger, sent, 
             "id": "b2", "flow": "flow_welcome", "step": "hello", "variant": "short", "language": "de",
             "template": "welcome/hello", "template_version": "a", "size": 1, "state": "accepted",
             "planned_as_of": THEN, "updated_at": datetime.now(UTC),
+            "send_at": THEN, "run_id": "r1", "caps": [],
         },
     )  # fmt: skip
     assert [row["slot"] for row in land(LEDGER_LINKS, hours=2)] == ["btn01", "img01"]
+
+
+def test_events_of_all_channels_but_mail_which_has_its_own(ledger, sent, land):
+    write(ledger, update(message).where(message.c.message_key == "m2"), {"channel": "push"})
+    common = {"address": "p@example.com", "type": "click", "occurred_at": THEN, "recorded_at": LEDGERS_NOW}
+    for event_id, key in (("e1", "m1"), ("e2", "m2"), ("e3", None)):
+        write(ledger, insert(event), common | {"event_id": event_id, "message_key": key})
+    [row] = land(LEDGER_EVENTS)
+    assert (row["event_id"], row["event_type"], row["message_key"]) == ("e2", "click", "m2")
+    assert "address" not in row
+
+
+def test_consents_subscriptions_and_audiences(ledger, land):
+    at = LEDGERS_NOW - timedelta(hours=1)
+    write(
+        ledger,
+        insert(consent),
+        {
+            "address": "+4930123456", "contact_id": "c1", "channel": "sms", "state": "revoked",
+            "source": "sms", "source_key": "k", "occurred_at": at, "recorded_at": at,
+        },
+    )  # fmt: skip
+    subscription = {"endpoint": "https://push.example/x", "p256dh": "p", "auth": "a", "language": "de"}
+    times = {"created_at": at, "updated_at": at}
+    write(ledger, insert(push_subscription), {"id": "s1", "visitor_id": "v1", **subscription, **times})
+    member = {"audience": "sunset", "contact_id": "c1", "entered_at": at, "entered_by": "m1"}
+    write(ledger, insert(audience_member), {**member, "updated_at": at})
+
+    [said] = land(LEDGER_CONSENTS)
+    assert (said["channel"], said["state"], said["topic"]) == ("sms", "revoked", "marketing")
+    [browser] = land(LEDGER_PUSH_SUBSCRIPTIONS)
+    assert (browser["subscription_id"], browser["visitor_id"], browser["revoked_at"]) == ("s1", "v1", None)
+    assert "push.example" not in str(browser), "how it is reached stays in the ledger"
+    [entered] = land(LEDGER_AUDIENCE_MEMBERS)
+    assert (entered["audience"], entered["contact_id"], entered["left_at"]) == ("sunset", "c1", None)
+
+    write(ledger, update(audience_member), {"left_at": LEDGERS_NOW, "updated_at": datetime.now(UTC)})
+    [left] = land(LEDGER_AUDIENCE_MEMBERS, hours=1)
+    assert left["left_at"] is not None
 
 
 def a_decision(at: datetime | None = None) -> dict:
