@@ -7,6 +7,7 @@ reasons and the same promise that nobody gets the same issue twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def issue(flow: str, template: str, frequency_cap: str | None = None) -> Step:
         templates={"": template},
         trigger="",
         priority=len(load_policy().priorities) - 1,
-        cap=None if frequency_cap is None else parse_cap(frequency_cap),
+        cap=None if frequency_cap is None else replace(parse_cap(frequency_cap), flow=flow),
     )
 
 

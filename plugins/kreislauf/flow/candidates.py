@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kreislauf.flow.conditions import Comparison, Condition, Fact, Known, Member, Reaction, Stage
 from kreislauf.flow.decide import Gate, Run
 from kreislauf.flow.model import Step
+from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.schema import NOT_FINAL
 from kreislauf.ledger.store import chunks
 
@@ -81,7 +82,7 @@ drawn as (
 select
     drawn.*,
     reach.address as _address,
-    coalesce(contacts.language, 'en') as _language,
+    {language} as _language,
     coalesce(contacts.timezone, 'UTC') as _timezone,
     {local_hour} as _local_hour,
     contacts.salutation as _salutation,
@@ -166,12 +167,15 @@ def query(step: Step, occurrences: str, global_holdout: Fraction) -> str:
     occurrence_id, occurred_at and merge fields; `bound` gives the parameters besides its own."""
     condition = "1" if step.condition is None else _truth(step.condition, "condition", step.is_wanted)
     held_out = [_is_within("holdout", global_holdout), _is_within(f"holdout:{step.flow}", step.holdout)]
+    if step.topic == SERVICE:  # what somebody has a right to is nobody's experiment
+        held_out = ["1 = 0"]
     local = step.local
     asks_hour = local is not None and local.at is None
     return _QUERY.format(
         occurrences=occurrences,
         open=", ".join(f"'{reason}'" for reason in sorted(NOT_FINAL)),
         variant=_variant(step),
+        language=f"coalesce(contacts.language, {'drawn.language, ' if step.has_language else ''}'en')",
         local_hour="send_time.local_hour" if asks_hour else "cast(null as bigint)",
         join_hour=_JOIN_HOUR if asks_hour else "",
         delay=_delay(step),

@@ -6,7 +6,8 @@ segments.big_spenders       the person is in a segment
 stage sql                   the person stands in this lifecycle stage now
 clicked previous            the step before was clicked (by a person); also: opened previous, which a click
                             proves as well
-clicked reminder            the same of any step before
+clicked reminder            the same of a step before, by its name
+clicked any                 the same of whichever step before
 budget >= 5000              a column of the trigger, compared: = != < <= > >=
 budget is known             a column of the trigger that is filled; also: is unknown
 """
@@ -17,7 +18,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PREVIOUS = "previous"
+PREVIOUS, ANY = "previous", "any"
 REACTIONS = {"clicked": "click", "opened": "open"}
 """The provider's event by the word for it."""
 
@@ -55,10 +56,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Reaction:
-    """A step was clicked or opened by a person. Asked in the ledger, which knows the events."""
+    """One of these steps was clicked or opened by a person. Asked in the ledger, which knows the events."""
 
     event: str
-    step: str
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,17 @@ class Known:
 Condition = Fact | Member | Stage | Reaction | Comparison | Known
 
 
-def parse_condition(words: object, before: Sequence[str] = (), nearest: str | None = None) -> Condition:
+def parse_condition(words: object, before: Sequence[str] = (), nearest: Sequence[str] = ()) -> Condition:
     """Reads one of the phrases above.
 
     :param before: the steps a person may have got before this one
-    :param nearest: which of them "previous" is; None where two branches come together
+    :param nearest: which of them "previous" is; several where branches come together, of which a person
+        got one
     Raises ValueError for anything else, and for a step that does not come before.
     """
     text = words if isinstance(words, str) else ""
     if match := _REACTION.fullmatch(text):
-        return Reaction(REACTIONS[match[1]], _step(match[2], text, before, nearest))
+        return Reaction(REACTIONS[match[1]], _steps(match[2], text, before, nearest))
     if match := _STAGE.fullmatch(text):
         return Stage(match[1])
     if match := _SEGMENT.fullmatch(text):
@@ -111,14 +113,13 @@ def parse_condition(words: object, before: Sequence[str] = (), nearest: str | No
     )
 
 
-def _step(name: str, words: str, before: Sequence[str], nearest: str | None) -> str:
+def _steps(name: str, words: str, before: Sequence[str], nearest: Sequence[str]) -> tuple[str, ...]:
     if not before:
         raise ValueError(f"{words!r} asks about a step before, and this is the first")
-    if name == PREVIOUS and nearest is not None:
-        return nearest
+    if name == PREVIOUS:
+        return tuple(nearest)
+    if name == ANY:
+        return tuple(before)
     if name not in before:
-        found = (
-            "two branches come together here: name the step" if name == PREVIOUS else "no such step before"
-        )
-        raise ValueError(f"{words!r}: {found}; there are: {', '.join(before)}")
-    return name
+        raise ValueError(f"{words!r}: no such step before; there are: {', '.join(before)}")
+    return (name,)

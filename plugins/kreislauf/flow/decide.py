@@ -199,10 +199,11 @@ def _open_windows(connection: Connection, step: Step, run: Run, policy: Policy) 
 
 
 def _caps(step: Step, policy: Policy) -> Sequence[FrequencyCap]:
-    """The flow's own cap, else those of the channel; none for messages about a contract."""
+    """The channel's caps and the flow's own; none for messages about a contract."""
     if step.channel not in INBOXES or step.priority == 0:
         return ()
-    return (step.cap,) if step.cap else policy.channel(step.channel).caps
+    caps = policy.channel(step.channel).caps
+    return (*caps, step.cap) if step.cap else caps
 
 
 def _cap_frequency(connection: Connection, step: Step, run: Run, policy: Policy) -> None:

@@ -74,6 +74,7 @@ class Step:
     :param earliest: no delay of the steps before is shorter than this in sum
     :param condition: None: always; `is_wanted` tells whether it must or must not hold
     :param relies_on: sources whose data must reach a candidate's due moment
+    :param has_language: the trigger gives a language, for those of whom none is known
     :param horizon: how far back occurrences are asked about
     :param priority: class of the flow (include/policy.yaml), 0 is the highest
     """
@@ -106,6 +107,7 @@ class Step:
     approve_above: int | None = None
     horizon: timedelta = LOOK_BACK
     has_items: bool = False
+    has_language: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)
     voucher: str | None = None
     words: str = AT_ONCE
@@ -134,7 +136,8 @@ class Flow:
     :param priority: a class of include/policy.yaml; a lower class does not count against a higher one
     :param relies_on: sources ("shop", "crm", "site", "mail") whose data must reach the moment a
         step is due; until then the step waits as quality_gate
-    :param frequency_cap: such as "2 per 1 day", in place of the channel's own from include/policy.yaml
+    :param frequency_cap: such as "1 per 2 weeks": at most so many of this flow's messages to a person on a
+        channel, beside the channel's own caps in include/policy.yaml
     :param holdout: the share of people this flow never acts on, to compare with, beside the global one
     :param pilot: the share of people it acts on at all; may grow by editing, nobody falls out of it
     :param approve_above: a run that plans more messages than this waits for a person's approval

@@ -192,7 +192,7 @@ def _is_met(step: Step, run: Run, timed: Any) -> ColumnElement[bool]:
         .join(message, message.c.message_key == event.c.message_key)
         .where(
             message.c.flow == step.flow,
-            message.c.step == step.condition.step,
+            message.c.step.in_(step.condition.steps),
             message.c.contact_id == timed.c.contact_id,
             message.c.occurrence_id == timed.c.occurrence_id,
             event.c.type.in_(_SIGNS[step.condition.event]),

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kreislauf.flow.actions import Action, Branch, By, Email, Join, Split, Test, Together
-from kreislauf.flow.conditions import Comparison, Condition, Fact, Known, Member, Stage, parse_condition
+from kreislauf.flow.conditions import (
+    ANY,
+    PREVIOUS,
+    Comparison,
+    Condition,
+    Fact,
+    Known,
+    Member,
+    Stage,
+    parse_condition,
+)
 from kreislauf.flow.model import (
     INCLUDE,
     LANGUAGES,
@@ -27,6 +37,7 @@ from kreislauf.flow.model import (
 )
 from kreislauf.flow.policy import load_policy
 from kreislauf.flow.words import AT_ONCE, Delay, parse_cap, parse_delay, parse_share, parse_span
+from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.schema import Channel
 from kreislauf.sources.streams import STREAMS
 from kreislauf.vouchers import load_pools
@@ -52,7 +63,7 @@ class _Place:
     previous: tuple[Previous, ...] = ()
     side: str | None = None
     before: tuple[str, ...] = ()
-    nearest: str | None = None
+    nearest: tuple[str, ...] = ()
     earliest: timedelta = timedelta()
 
 
@@ -119,11 +130,10 @@ class _Resolver:
             start = replace(place, previous=(Previous(name),), side=side)
             end = self._walk(items, start) if items else replace(place, previous=(Previous(name, side),))
             ends.append(end)
-        nearest = {end.nearest for end in ends}
         return _Place(
             previous=tuple(previous for end in ends for previous in end.previous),
             before=tuple(dict.fromkeys(name for end in ends for name in end.before)),
-            nearest=nearest.pop() if len(nearest) == 1 else None,
+            nearest=tuple(dict.fromkeys(name for end in ends for name in end.nearest)),
             earliest=min(end.earliest for end in ends),
         )
 
@@ -156,7 +166,7 @@ class _Resolver:
         return _Place(
             previous=(Previous(action.name),),
             before=(*place.before, action.name),
-            nearest=action.name,
+            nearest=(action.name,),
             earliest=place.earliest + min(spans),
         )
 
@@ -176,14 +186,21 @@ class _Resolver:
                 relies_on=tuple(flow.relies_on),
                 topic=flow.topic,
                 priority=list(policy.priorities).index(flow.priority),
-                cap=None if flow.frequency_cap is None else self._of_flow(parse_cap, "frequency_cap"),
+                cap=self._cap,
                 holdout=self._of_flow(parse_share, "holdout"),
                 pilot=self._of_flow(parse_share, "pilot"),
                 approve_above=flow.approve_above,
                 has_items=f"{flow.trigger}_items" in self._sql("triggers"),
+                has_language="language" in self._columns,
                 **given,
             )
         )
+
+    @cached_property
+    def _cap(self) -> FrequencyCap | None:
+        if self.flow.frequency_cap is None:
+            return None
+        return replace(self._of_flow(parse_cap, "frequency_cap"), flow=dag_id(self.file))
 
     def _longest(self) -> timedelta:
         """No journey takes longer: all steps one after the other, each at its latest."""
@@ -324,8 +341,8 @@ class _Resolver:
 
     def _named(self, name: str) -> None:
         self._require(
-            isinstance(name, str) and bool(_NAME.fullmatch(name)),
-            "a name is lower case letters, digits and _",
+            isinstance(name, str) and bool(_NAME.fullmatch(name)) and name not in (PREVIOUS, ANY),
+            "a name is lower case letters, digits and _, and not a word of conditions",
             str(name),
         )
 

@@ -1,9 +1,9 @@
 """The frequency cap: at most so many messages to a person within a stretch of time.
 
-It counts the messages of all flows on a channel by the moment they go out (`send_at`), so it gives the
-same answer when a night is replayed. A message counts against those of its own class of priority and of
-the classes below: a newsletter never keeps a cart reminder back. The first class, of messages about a
-contract, is neither capped nor counted.
+The caps of a channel count the messages of all flows on it, a flow's own cap only its own; both by the
+moment they go out (`send_at`), so they give the same answer when a night is replayed. A message counts
+against those of its own class of priority and of the classes below: a newsletter never keeps a cart
+reminder back. The first class, of messages about a contract, is neither capped nor counted.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ UNSENT = (BatchState.WAITING.value, BatchState.PLANNED.value)
 
 @dataclass(frozen=True)
 class FrequencyCap:
-    """At most `messages` to one person within `window`."""
+    """At most `messages` to one person within `window`: of all flows, or of the one named."""
 
     messages: int
     window: timedelta
+    flow: str | None = None
 
     def __post_init__(self) -> None:
         if self.messages < 1 or self.window <= timedelta(0):
             raise ValueError("a frequency cap needs at least one message and a window longer than nothing")
 
-    def to_json(self) -> list[int]:
-        """As it stands in `batch.caps`: messages, seconds."""
-        return [self.messages, int(self.window.total_seconds())]
+    def to_json(self) -> list[Any]:
+        """As it stands in `batch.caps`: messages, seconds, flow."""
+        return [self.messages, int(self.window.total_seconds()), self.flow]
 
     @classmethod
-    def from_json(cls, given: list[int]) -> FrequencyCap:
-        return cls(given[0], timedelta(seconds=given[1]))
+    def from_json(cls, given: list[Any]) -> FrequencyCap:
+        return cls(given[0], timedelta(seconds=given[1]), given[2])
 
 
 def recent(
@@ -51,7 +52,7 @@ def recent(
     counts only what was sent, or two planned messages would stop each other.
     """
     states = (*SENT, *UNSENT) if with_planned else SENT
-    return (
+    counted = (
         select(message.c.contact_id, func.count().label("messages"))
         .join(batch, batch.c.id == message.c.batch_id)
         .where(
@@ -63,3 +64,4 @@ def recent(
         )
         .group_by(message.c.contact_id)
     )
+    return counted if cap.flow is None else counted.where(message.c.flow == cap.flow)

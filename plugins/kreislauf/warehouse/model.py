@@ -28,9 +28,9 @@ LAYERS = (
     "lifecycle",
     "funnels",
     "segments",
+    "audiences",
     "conditions",
     "triggers",
-    "audiences",
     "cleanup",
     "reports",
 )

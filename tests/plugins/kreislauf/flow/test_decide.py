@@ -224,7 +224,7 @@ def test_a_reaction_to_the_message_before(any_ledger, asked, is_wanted, type_, i
             "recorded_at": NOON + HOUR,
         }
         connection.execute(insert(event), row)
-    step = replace(SECOND, condition=Reaction(asked, "first"), is_wanted=is_wanted)
+    step = replace(SECOND, condition=Reaction(asked, ("first",)), is_wanted=is_wanted)
     later = Run("run-2", "build-2", NOON + DAY)
     assert ask(any_ledger, person(step=SECOND), step=step, run=later) == {reason: 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +40,7 @@ BOUGHT_IT = ORDERED.replace("ordered_at as", "product_id as occurrence_id,\n    
 
 SQL = {
     "sql/triggers/left.sql": TRIGGER,
+    "sql/triggers/joined.sql": TRIGGER,
     "sql/conditions/ordered.sql": ORDERED,
 }
 
@@ -86,7 +88,7 @@ def test_a_flow_resolves_to_steps(include, file):
     assert one.delays == {"short": Delay(timedelta(hours=1)), "long": Delay(timedelta(hours=4))}
     assert one.shares == {"short": Fraction(1, 2), "long": Fraction(1, 2)}
     assert (one.previous, two.previous) == ((), (Previous("one"),))
-    assert (two.condition, two.is_wanted) == (Reaction("click", "one"), False)
+    assert (two.condition, two.is_wanted) == (Reaction("click", ("one",)), False)
     assert two.earliest == timedelta(hours=1)
     assert one.goal == Fact("ordered")
     assert one.has_items
@@ -120,7 +122,7 @@ def test_a_branch_has_two_sides_that_come_together(include, file):
     assert budget.condition == Comparison("total_amount", ">=", "500")
     assert (call.channel, call.side, call.previous) == (Channel.CRM, "then", (Previous("budget"),))
     assert (two.side, two.previous) == (None, (Previous("call"),))
-    assert two.condition == Reaction("open", "one")
+    assert two.condition == Reaction("open", ("one",))
     assert join.previous == (Previous("two"), Previous("budget", "otherwise"))
     assert join.templates == {"": "join/had_a_cart"}
     assert [step.words for step in (one, budget, join)] == ["at once", "if total amount >= 500", "at once"]
@@ -217,10 +219,7 @@ def both(*steps):
         (both(Email("two", unless="clicked three")), "step 'two': .*no such step before; there are: one"),
         (Flow("left", [Email("one", unless="clicked previous")]), "step 'one': .*and this is the first"),
         (both(Split("way", mail=[Email("two")])), "step 'way': a split needs two sides"),
-        (
-            both(Split("way", a=[Email("two")], b=[Email("three")]), Email("plain", when="clicked previous")),
-            "two branches come together here: name the step; there are: one, two, three",
-        ),
+        (both(Email("any")), "step 'any': a name is lower case letters, digits and _, and not a word of"),
         (both(Branch("way", when="paid")), "step 'way': when='paid' does not exist"),
     ],
 )
@@ -242,3 +241,12 @@ def test_a_condition_that_gives_an_occurrence_is_about_that_occurrence(include, 
     steps = [Email("one"), Email("two", unless="bought_it")]
     one, two = Flow(trigger="left", goal="ordered", steps=steps).resolve(file, include)
     assert (one.goal, two.condition) == (Fact("ordered"), Fact("bought_it", is_of_occurrence=True))
+
+
+def test_where_branches_come_together_the_previous_step_is_the_one_of_either_side(include, file):
+    ways = Split("way", a=[Email("two")], b=[Email("three")])
+    last = Email("plain", when="clicked previous")
+    *_, found = Flow("left", [Email("one"), ways, last]).resolve(file, include)
+    assert found.condition == Reaction("click", ("two", "three"))
+    *_, found = Flow("left", [Email("one"), ways, replace(last, when="clicked any")]).resolve(file, include)
+    assert found.condition == Reaction("click", ("one", "two", "three"))
