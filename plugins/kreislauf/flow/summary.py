@@ -1,0 +1,58 @@
+"""What a run decided, for people: a table for the log, a note for the run. Counts only, nobody's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kreislauf.ledger.schema import Reason
+
+Counts = Mapping[str, int]
+
+DECIDED_BEFORE = "decided_before"
+"""What `decide` counts beside the reasons: candidates that an earlier run decided for good."""
+
+_NOT_DUE = {Reason.NOT_DUE.value, Reason.PREVIOUS_STEP_OPEN.value}
+
+
+def due(counts: Counts) -> int:
+    """How many came to a decision: neither their delay nor a step before keeps them waiting."""
+    return sum(number for reason, number in counts.items() if reason not in {*_NOT_DUE, DECIDED_BEFORE})
+
+
+def table(steps: Mapping[str, Counts]) -> str:
+    """The counts of reasons by step as lines of text:
+
+    step      asked  due  planned  and the others
+    reminder     12    9        5  not_due 3, no_consent 4
+    """
+    rows = [("step", "asked", "due", "planned", "and the others")]
+    for step, counts in steps.items():
+        planned = counts.get(Reason.PLANNED.value, 0)
+        asked = sum(counts.values())
+        rows.append((step, f"{asked:,}", f"{due(counts):,}", f"{planned:,}", _others(counts)))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for step, *numbers, others in rows:
+        cells = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([step.ljust(widths[0]), *cells, others]).rstrip())
+    return "\n".join(lines)
+
+
+def note(account: Mapping[str, Mapping[str, Counts]]) -> str:
+    """The result of the task `account` as a note in Markdown, a line a step; "" if nothing was asked."""
+    lines = []
+    for step, counted in account.items():
+        reasons = {**counted.get("decided", {}), **counted.get("waiting", {}), **counted.get("dry_run", {})}
+        planned = reasons.get(Reason.PLANNED.value, 0)
+        parts = [f"{due(reasons):,} due", f"{planned:,} planned", _others(reasons)]
+        messages = ", ".join(f"{state} {number:,}" for state, number in counted.get("messages", {}).items())
+        parts += [f"messages: {messages}"] if messages else []
+        is_dry = " (dry run, nothing was written)" if "dry_run" in counted else ""
+        lines.append(f"- **{step}**{is_dry}: {'; '.join(part for part in parts if part)}")
+    return "\n".join(lines)
+
+
+def _others(counts: Counts) -> str:
+    """All reasons but `planned`, the most frequent first."""
+    others = [(number, reason) for reason, number in counts.items() if reason != Reason.PLANNED.value]
+    return ", ".join(f"{reason} {number:,}" for number, reason in sorted(others, key=lambda o: (-o[0], o[1])))
