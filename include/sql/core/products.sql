@@ -29,9 +29,13 @@ select
     products.url,
     products.image_url,
     products.unit_amount,
+    products.stock,
     products.tags,
     products.status,
-    coalesce(products.status = 'active', false) as is_available,
+    -- Where stock is not counted there is always some.
+    coalesce(
+        products.status = 'active' and coalesce(products.stock > 0, true), false
+    ) as is_available,
     cast(coalesce(sales.sold_quantity, 0) as bigint) as sold_quantity,
     cast(coalesce(sales.net_amount, 0) as decimal(18, 2)) as net_amount,
     sales.last_sold_at,

@@ -22,6 +22,8 @@ select
     url,
     image_url,
     unit_amount,
+    -- Where it is not counted the shop says 0.
+    case when coalesce(tracks_stock, true) then stock end as stock,
     tags
 from versions
 where recency = 1

@@ -150,6 +150,7 @@ SHOP_PRODUCTS = Stream(
                 "image_url": text("$.featuredMedia.preview.image.url"),
                 "unit_amount": money("$.priceRangeV2.minVariantPrice.amount"),
                 "stock": whole("$.totalInventory"),
+                "tracks_stock": flag("$.tracksInventory"),
                 "tags": Column("$.tags", "JSON_LIST"),
             }
         )
