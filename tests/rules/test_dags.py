@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS = REPOSITORY / "dags"
 FILES = sorted(DAGS.rglob("*.py"))
-TAGS = {"ingest", "build", "flow", "campaign", "maintain"}
+TAGS = {"ingest", "build", "flow", "campaign", "send", "maintain"}
 
 
 def _name(path: Path) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.plan import BATCH_SIZE, plan
 from kreislauf.ledger.schema import Channel, Reason, candidate
-from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.store import Ledger, serialise
 
 AS_OF = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 
@@ -30,6 +30,7 @@ def plan_people(
     merge: Mapping[str, Any] | None = None,
     batch_size: int = BATCH_SIZE,
     caps: Sequence[FrequencyCap] = (),
+    templates: Mapping[str, str] | None = None,
     **candidate_columns: Any,
 ) -> int:
     """Plan a message for each contact; the address is `<contact>@example.org`. Returns how many are new."""
@@ -63,7 +64,7 @@ def plan_people(
         flow=flow,
         name=step,
         channel=Channel.EMAIL,
-        templates={candidate_columns.get("variant", ""): template},
+        templates=templates or {"": template},
         priority=1,
         topic="marketing",
         approve_above=None,
@@ -71,6 +72,7 @@ def plan_people(
     )
     run: Any = SimpleNamespace(run_id=run_id, as_of=as_of)
     with ledger.write() as connection:
+        serialise(connection, "decide")
         connection.execute(insert(candidate), rows)
         planned = plan(connection, planned_step, run, caps, batch_size)
         connection.execute(candidate.delete().where(candidate.c.run_id == run_id))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import pytest
 
 from kreislauf.flow import campaign
 from kreislauf.flow.decide import Run
+from kreislauf.flow.policy import Policy
 from kreislauf.flow.testing import publish
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -28,15 +30,18 @@ def run(engine) -> Run:
 
 def test_the_audience_is_the_segment_and_the_issue_its_occurrence(engine, run):
     step = campaign.issue("campaign_newsletter", "newsletter/monthly", "1 per 1 day")
-    rows = [row for rows in campaign.audience(engine, step, run, "subscribers", "2026-03") for row in rows]
+    asked = campaign.audience(engine, step, run, "subscribers", "2026-03", Policy(()))
+    rows = [row for rows in asked for row in rows]
     assert [(row["contact_id"], row["address"], row["has_consent"]) for row in rows] == [
         ("a", "a@example.org", True),
         ("b", "b@example.org", False),
         ("c", None, True),
     ]
-    assert {(row["occurrence_id"], row["due_at"], row["expires_at"]) for row in rows} == {
-        ("2026-03", NOON, None)
+    assert {(row["occurrence_id"], row["due_at"], row["is_held_out"]) for row in rows} == {
+        ("2026-03", NOON, False)
     }
+    nobody = campaign.audience(engine, step, run, "subscribers", "2026-03", Policy((), holdout=Fraction(1)))
+    assert all(row["is_held_out"] for rows in nobody for row in rows)
 
 
 def test_the_preview_names_no_addresses(engine, run):

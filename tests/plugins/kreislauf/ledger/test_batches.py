@@ -101,8 +101,8 @@ def test_the_cap_counts_messages_of_other_flows(ledger: Ledger) -> None:
     suppress(ledger, [{"address": "bob@example.org"}], "soft_bounce", "x")
     sent = _claim(ledger, "flow_cart")
     batches.answer(ledger, sent, Verdict(BatchState.ACCEPTED))
-    plan_people(ledger, ["ada", "cy"], run_id="run-2")
-    claimed = _claim(ledger, cap=WEEKLY)
+    plan_people(ledger, ["ada", "cy"], run_id="run-2", caps=[WEEKLY])
+    claimed = _claim(ledger)
     assert [row.address for row in claimed.messages] == ["cy@example.org"]
     assert claimed.skipped == {"frequency_cap": 1}
 
@@ -112,17 +112,17 @@ def test_the_cap_forgets_and_does_not_count_what_was_refused(ledger: Ledger) -> 
     batches.answer(ledger, _claim(ledger, "flow_cart"), Verdict(BatchState.ACCEPTED))
     plan_people(ledger, ["ada"], flow="flow_tips", run_id="run-2", as_of=AS_OF - timedelta(days=1))
     batches.answer(ledger, _claim(ledger, "flow_tips"), Verdict(BatchState.REJECTED))
-    plan_people(ledger, ["ada"], run_id="run-3")
-    assert len(_claim(ledger, cap=WEEKLY).messages) == 1
+    plan_people(ledger, ["ada"], run_id="run-3", caps=[WEEKLY])
+    assert len(_claim(ledger).messages) == 1
 
 
 def test_the_cap_counts_within_a_batch(ledger: Ledger) -> None:
-    plan_people(ledger, ["ada"])
-    plan_people(ledger, ["ada"], run_id="run-2", occurrence="second")
+    plan_people(ledger, ["ada"], caps=[WEEKLY])
+    plan_people(ledger, ["ada"], run_id="run-2", occurrence="second", caps=[WEEKLY])
     with ledger.write() as connection:  # two occurrences of one person in one batch
         first = connection.execute(select(batch.c.id).order_by(batch.c.id)).scalars().first()
         connection.execute(message.update().values(batch_id=first))
-    assert _claim(ledger, cap=WEEKLY).skipped == {"frequency_cap": 1}
+    assert _claim(ledger).skipped == {"frequency_cap": 1}
 
 
 def test_what_waited_too_long_is_not_sent(ledger: Ledger) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
-from kreislauf.ledger.plan import plan
-from kreislauf.ledger.schema import batch, candidate, decision, message
+from kreislauf.ledger.schema import batch, message
 from kreislauf.ledger.store import Ledger
 from kreislauf.ledger.testing import AS_OF, plan_people
 
@@ -49,69 +48,36 @@ def test_keys_are_opaque_and_all_different(ledger: Ledger) -> None:
 
 
 def test_what_has_a_message_gets_no_second_one(ledger: Ledger) -> None:
-    plan_people(ledger, ["ada"], expires_at=AS_OF + timedelta(days=1), merge={"voucher_code": "X"})
-    with ledger.write() as connection:
-        row = {
-            "run_id": "run-1",
-            "flow": "flow_welcome",
-            "step": "hello",
-            "contact_id": "ada",
-            "occurrence_id": "first",
-            "occurred_at": AS_OF,
-            "due_at": AS_OF,
-            "is_condition_met": True,
-            "has_consent": True,
-            "address": "other@example.org",
-            "language": "de",
-            "merge": {},
-        }
-        connection.execute(insert(candidate).values(row))
-        assert plan(connection, "run-1", "flow_welcome", "hello", "welcome/hello", AS_OF) == 0
+    plan_people(ledger, ["ada"], expires_at=AS_OF + timedelta(days=1), merge={"size": 38})
+    again = {"run_id": "run-2", "address": "other@example.org", "language": "de"}
+    assert plan_people(ledger, ["ada"], **again) == 0
     (only,) = _messages(ledger)
-    assert (only.address, only.merge, only.expires_at) == (
-        "ada@example.org",
-        {"voucher_code": "X"},
-        AS_OF + timedelta(days=1),
-    )
+    found = (only.address, only.merge, only.expires_at)
+    assert found == ("ada@example.org", {"size": 38}, AS_OF + timedelta(days=1))
     assert len(_batches(ledger)) == 1
 
 
 def test_only_what_this_run_decided_to_plan_is_planned(ledger: Ledger) -> None:
-    plan_people(ledger, ["ada"])
-    with ledger.write() as connection:
-        connection.execute(decision.update().values(reason="suppressed"))
-        connection.execute(message.delete())
-        asked = {"run_id": "run-1", "flow": "flow_welcome", "step": "hello", "contact_id": "ada"}
-        asked |= {"occurrence_id": "first", "occurred_at": AS_OF, "due_at": AS_OF, "language": "de"}
-        asked |= {"is_condition_met": True, "has_consent": True, "address": "ada@example.org", "merge": {}}
-        connection.execute(insert(candidate).values(asked))
-        assert plan(connection, "run-1", "flow_welcome", "hello", "welcome/hello", AS_OF) == 0
+    assert plan_people(ledger, ["ada"], reason="suppressed") == 0
+    assert plan_people(ledger, ["ada"], reason=None) == 0
+    assert _messages(ledger) == _batches(ledger) == []
+
+
+def test_a_test_of_delays_has_one_template(ledger: Ledger) -> None:
+    plan_people(ledger, ["ada"], variant="short", templates={"": "welcome/hello"})
+    plan_people(ledger, ["bob"], run_id="run-2", variant="b", templates={"a": "welcome/a", "b": "welcome/b"})
+    assert {row.template for row in _batches(ledger)} == {"welcome/hello", "welcome/b"}
 
 
 def test_two_planners_at_once_plan_once(ledger: Ledger) -> None:
-    """Two runs ask about the same people in the same moment: one message each, no empty batch."""
-    people = [f"c{n}" for n in range(300)]
-    shared = {"flow": "flow_welcome", "step": "hello", "occurrence_id": "first"}
-    asked = {"occurred_at": AS_OF, "due_at": AS_OF, "is_condition_met": True, "has_consent": True}
-    asked |= {"language": "de", "merge": {}}
-    decided = {"flow_version": "1", "reason": "planned", "is_final": True, "as_of": AS_OF}
-    decided |= {"build_id": "b", "updated_at": AS_OF, "run_id": "run-1"}
-    with ledger.write() as connection:
-        connection.execute(insert(decision), [{**shared, **decided, "contact_id": name} for name in people])
-        connection.execute(
-            insert(candidate),
-            [
-                {**shared, **asked, "run_id": "run-1", "contact_id": name, "address": f"{name}@example.org"}
-                for name in people
-            ],
-        )
+    """Runs that plan the same people in the same moment, queued as deciding is: one message each."""
     planned = []
 
-    def plan_all() -> None:
-        with ledger.write() as connection:
-            planned.append(plan(connection, "run-1", "flow_welcome", "hello", "welcome/hello", AS_OF, 50))
+    def plan_all(run_id: str) -> None:
+        people = [f"c{n}" for n in range(300)]
+        planned.append(plan_people(ledger, people, run_id=run_id, batch_size=50))
 
-    planners = [threading.Thread(target=plan_all) for _ in range(3)]
+    planners = [threading.Thread(target=plan_all, args=(f"run-{n}",)) for n in range(3)]
     for planner in planners:
         planner.start()
     for planner in planners:

@@ -148,6 +148,7 @@ def _alter_message() -> None:
     with op.batch_alter_table("message") as table:
         table.alter_column("send_at", nullable=False)
         table.alter_column("priority", nullable=False)
+        table.alter_column("address", comment="as the channel knows the person")
         table.create_index(op.f("ix_message_send_at"), ["send_at"])
 
 
