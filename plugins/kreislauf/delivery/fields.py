@@ -30,8 +30,11 @@ a person can contain a tag."""
 
 TAG = re.compile(rf"%%{NONCE}([htlru])_(\w+?)%%")
 
-UNSUBSCRIBE = "unsubscribe_url"
-STANDARD = ("greeting", "salutation", "first_name", "last_name", "language", UNSUBSCRIBE)
+UNSUBSCRIBE, CONFIRM = "unsubscribe_url", "confirm_url"
+OWN_LINKS = (UNSUBSCRIBE, CONFIRM)
+"""They lead to our web app, everyone has another, and they are not counted."""
+
+STANDARD = ("greeting", "salutation", "first_name", "last_name", "language", *OWN_LINKS)
 """The fields every message has."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")

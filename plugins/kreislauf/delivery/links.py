@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 _SIGNATURE_LENGTH = 32
 
+CONFIRM = "confirm"
+"""What the token of a confirmation link is signed for."""
+
 
 @dataclass(frozen=True)
 class Links:
@@ -26,6 +29,10 @@ class Links:
     def unsubscribe(self, message_key: str) -> str:
         """The address of the page on which the recipient of this message can object."""
         return f"{self.base_url}/unsubscribe/{self.token(message_key)}"
+
+    def confirm(self, message_key: str) -> str:
+        """The address of the page on which the recipient of this message confirms a consent."""
+        return f"{self.base_url}/confirm/{self.token(message_key, CONFIRM)}"
 
     def token(self, message_key: str, purpose: str = "unsubscribe") -> str:
         """The message key, signed for one purpose: with a token for one thing nobody can do another."""

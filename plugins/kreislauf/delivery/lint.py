@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kreislauf.delivery.fields import TAG, UNSUBSCRIBE
+from kreislauf.delivery.fields import CONFIRM, TAG, UNSUBSCRIBE
 from kreislauf.delivery.transport import From, is_local
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _required(rendered: Rendered, page: BeautifulSoup, sender: From) -> list[Fin
     if " ".join(sender.postal_address.split()) not in words:
         text = "it does not show the sender's postal address ({{ sender.postal_address }})"
         found.append(Finding(True, "postal address", text))
-    if not any(link.kind == "btn" for link in rendered.links):
+    asks_to_confirm = any(_field(target) == CONFIRM for target in targets)
+    if not asks_to_confirm and not any(link.kind == "btn" for link in rendered.links):
         found.append(Finding(True, "call to action", "it has no button (mj-button)"))
     if len(TAG.sub("", rendered.parts["text"]).split()) < 10:
         found.append(Finding(True, "text part", "its text part is almost empty"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from kreislauf.delivery.fields import CONFIRM
 from kreislauf.delivery.links import Links
 from kreislauf.delivery.templates import MergeError, Rendered, TemplateError, Templates
 from kreislauf.delivery.transport import Answer, DeliveryError, Envelope, Kind, Recipient, Transport
@@ -120,7 +121,8 @@ def _envelope(claimed: Claimed, rendered: Rendered, links: Links) -> tuple[Envel
     recipients, unfit = [], {}
     for row in claimed.messages:
         url = links.unsubscribe(row.message_key)
-        merge = row.merge if row.voucher_code is None else row.merge | {"voucher_code": row.voucher_code}
+        merge = row.merge | {CONFIRM: links.confirm(row.message_key)}
+        merge |= {} if row.voucher_code is None else {"voucher_code": row.voucher_code}
         try:
             values = rendered.substitutions(merge, claimed.flow, claimed.language, url)
         except MergeError as error:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from kreislauf.delivery.fields import TAG, UNSUBSCRIBE, with_campaign
+from kreislauf.delivery.fields import OWN_LINKS, TAG, with_campaign
 
 _LINK = re.compile(
     r"<a\b(?P<before>[^>]*?)\bhref=\"(?P<href>[^\"]*)\"(?P<after>[^>]*)>(?P<inner>.*?)</a>", re.S
@@ -32,7 +32,7 @@ def add_slots(source: str, flow: str, step: str) -> tuple[str, list[Link]]:
     """HTML in which each link ends with `utm_content=<step>.<slot>`, and the links.
 
     A slot is the link's own `name` if the template gives one, else its kind and number in reading
-    order (`img02`), within an item `item1_img1`. The unsubscribe link, mailto and fragments are
+    order (`img02`), within an item `item1_img1`. Links to our web app, mailto and fragments are
     left alone. Merge fields used as a link become link tags (see fields).
     """
     links: list[Link] = []
@@ -41,7 +41,7 @@ def add_slots(source: str, flow: str, step: str) -> tuple[str, list[Link]]:
     def replace(found: re.Match[str]) -> str:
         href = found["href"]
         tag = TAG.fullmatch(href)
-        if (tag and tag[2] == UNSUBSCRIBE) or not (tag or href.startswith(("http://", "https://"))):
+        if (tag and tag[2] in OWN_LINKS) or not (tag or href.startswith(("http://", "https://"))):
             return found[0]
         kind = _kind(found)
         slot = _slot(found, kind, tag[2] if tag else "", numbers)

@@ -48,7 +48,12 @@ LANGUAGES = ("de", "en")
 SUBSTITUTION_BYTES = 10_000
 """SendGrid's limit for the tags and values of one recipient."""
 
-SAMPLE_PERSON = {"salutation": "Frau", "first_name": "Erika", "last_name": "Mustermann"}
+SAMPLE_PERSON = {
+    "salutation": "Frau",
+    "first_name": "Erika",
+    "last_name": "Mustermann",
+    "confirm_url": "https://web.example/confirm",
+}
 
 _MARKDOWN_LINK = re.compile(r"\[([^\]]*)\]\(<?([^)>]+)>?\)")
 

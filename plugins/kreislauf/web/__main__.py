@@ -51,8 +51,11 @@ def main() -> None:
 
 
 def _if_set(conn_id: str) -> Connection | None:
-    """A connection that not everybody has."""
-    return Connection.from_env(conn_id) if os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}") else None
+    """A connection that not everybody has: there is none, or it has no password."""
+    if not os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}"):
+        return None
+    found = Connection.from_env(conn_id)
+    return found if found.password else None
 
 
 def _push_settings() -> PushSettings | None:

@@ -3,6 +3,7 @@
     POST /events/sendgrid        signed events -> the landing zone's inbox, then 204
     GET  /unsubscribe/{token}    a page with a button; changes nothing, so link scanners do no harm
     POST /unsubscribe/{token}    the objection: the button, or a mail program's one click (RFC 8058)
+    /confirm/{token}             the same for a consent: double opt-in (see `confirm`)
     GET  /no-picture.png         stands in mails where a product has no picture
     GET  /health
 
@@ -33,7 +34,7 @@ from kreislauf.ledger.consents import Statement, record_within
 from kreislauf.ledger.schema import Channel, ConsentState, SuppressionReason, batch, message
 from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.ledger.suppressions import EVERY_CHANNEL, suppress_within
-from kreislauf.web import body, inbox, overlays, pages, push, sms
+from kreislauf.web import body, confirm, inbox, overlays, pages, push, sms
 from kreislauf.web.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ def create_app(
         return response
 
     app.add_middleware(SiteCors, origins=origins)
+    app.include_router(confirm.routes(ledger, links, clock))
     if sms_token:
         app.include_router(sms.routes(ledger, links, sms_token, clock))
     if push_settings:
@@ -128,13 +130,13 @@ def create_app(
     @app.get("/unsubscribe/{token}")
     def show_unsubscribe(token: str, request: Request) -> HTMLResponse:
         found = _sent(ledger, links, token)
-        return HTMLResponse(pages.ask(found.language, found.channel)) if found else _missing(request)
+        return HTMLResponse(pages.ask(found.language, found.channel)) if found else pages.not_ours(request)
 
     @app.post("/unsubscribe/{token}")
     async def unsubscribe(token: str, request: Request) -> HTMLResponse:
         found = await run_in_threadpool(_sent, ledger, links, token)
         if not found:
-            return _missing(request)
+            return pages.not_ours(request)
         try:
             posted = await body.read(request)
         except HTTPException:  # too large to be of our page; they want out all the same
@@ -210,7 +212,3 @@ def _opt_out(ledger: Ledger, sent: Any, way: str, is_everything: bool, now: date
             ]
             record_within(connection, statements)
     log.info("opt-out by %s for message %s", way, sent.message_key)
-
-
-def _missing(request: Request) -> HTMLResponse:
-    return HTMLResponse(pages.missing(pages.preferred(request.headers.get("Accept-Language", ""))), 404)

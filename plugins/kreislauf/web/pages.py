@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
 _TEXTS = {
     "de": {
         "ask_title": "Keine Werbung mehr erhalten?",
@@ -16,6 +19,12 @@ _TEXTS = {
         "other": "Nachrichten",
         "done_title": "Sie sind abgemeldet",
         "done": "Wir schreiben Ihnen keine Werbung mehr. Sie müssen nichts weiter tun.",
+        "confirm_title": "Ist das Ihre Adresse?",
+        "confirm": "Mit einem Klick bestätigen Sie sie und sind einverstanden, dass wir Ihnen E-Mails "
+        "schicken. Das können Sie jederzeit widerrufen, in jeder E-Mail.",
+        "confirm_button": "Ja, bestätigen",
+        "confirmed_title": "Danke, das war alles",
+        "confirmed": "Ihre Adresse ist bestätigt. Was Sie angefordert haben, kommt gleich per E-Mail.",
         "missing_title": "Diese Seite gibt es nicht",
         "missing": "Der Link ist unvollständig oder nicht mehr gültig. "
         "Bitte öffnen Sie ihn noch einmal direkt aus der E-Mail.",
@@ -31,6 +40,12 @@ _TEXTS = {
         "other": "messages",
         "done_title": "You are unsubscribed",
         "done": "We will send you no more advertising. There is nothing else you need to do.",
+        "confirm_title": "Is this your address?",
+        "confirm": "One click confirms it, and says that you are happy for us to send you mails. "
+        "You can change your mind at any time, in every mail.",
+        "confirm_button": "Yes, confirm",
+        "confirmed_title": "Thank you, that was all",
+        "confirmed": "Your address is confirmed. What you asked for is on its way by mail.",
         "missing_title": "There is no such page",
         "missing": "The link is incomplete or no longer valid. Please open it again from the mail itself.",
     },
@@ -79,9 +94,25 @@ def done(language: str) -> str:
     return _page(language, "done")
 
 
+def ask_to_confirm(language: str) -> str:
+    """The page that asks for a consent, with a button that posts to its own address."""
+    button = escape(_texts(language)["confirm_button"])
+    return _page(language, "confirm", f'<form method="post"><button type="submit">{button}</button></form>')
+
+
+def confirmed(language: str) -> str:
+    """The page after the consent."""
+    return _page(language, "confirmed")
+
+
 def missing(language: str) -> str:
     """The page for a link that is not ours."""
     return _page(language, "missing")
+
+
+def not_ours(request: Request) -> HTMLResponse:
+    """The answer to a link that is not ours."""
+    return HTMLResponse(missing(preferred(request.headers.get("Accept-Language", ""))), 404)
 
 
 def preferred(accept_language: str) -> str:
