@@ -58,4 +58,7 @@ select
     'revoked' as state,
     cast(null as varchar) as basis
 from suppressions
-where reason in ('opt_out', 'complaint') and contact_id is not null
+where
+    reason in ('opt_out', 'complaint')
+    and channel in ('email', 'all')
+    and contact_id is not null

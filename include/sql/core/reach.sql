@@ -2,6 +2,7 @@
 -- answers: How can this person be reached?
 -- owner: crm
 -- grain: contact_id, channel
+{% set visitor_days = 30 %}
 with contacts as (
     select
         contact_id,
@@ -10,6 +11,31 @@ with contacts as (
         crm_contact_id
     from core.contacts
     where not is_archived
+),
+
+subscriptions as (
+    -- Of several browsers the one that was allowed last.
+    select
+        *,
+        row_number() over (
+            partition by contact_id order by created_at desc, subscription_id asc
+        ) as place
+    from core.push_subscriptions
+),
+
+visitors as (
+    -- On the site a person is its last browser, and a visitor nobody knows is one of its own.
+    select
+        visitor_id,
+        coalesce(contact_id, visitor_id) as contact_id,
+        row_number() over (
+            partition by coalesce(contact_id, visitor_id)
+            order by last_seen_at desc, visitor_id asc
+        ) as place
+    from core.visitors
+    where
+        contact_id is not null
+        or last_seen_at >= ADD_DAYS(cast({{ as_of }} as date), -{{ visitor_days }})
 )
 
 select
@@ -45,3 +71,17 @@ select
     'audience' as channel,
     contact_id as address
 from contacts
+union all
+select
+    contact_id,
+    'push' as channel,
+    subscription_id as address
+from subscriptions
+where place = 1
+union all
+select
+    contact_id,
+    'onsite' as channel,
+    visitor_id as address
+from visitors
+where place = 1
