@@ -1,6 +1,6 @@
 """Keeps enough voucher codes that are good once: makes them, adds them to the shop, stores them as free.
 
-**When.** Every night before the build, and by hand when a flow's step waits as `no_voucher`. One task for each
+**When.** Every night before the build, and by hand when a step waits as `no_voucher`. One task for each
 pool of `include/vouchers.yaml`, which says how many shall be free.
 
 **Touches** the shop (codes are added to a discount that exists there) and the ledger's table `voucher`.
