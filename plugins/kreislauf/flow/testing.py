@@ -42,6 +42,7 @@ def publish(engine: Engine, as_of: datetime, rows: Mapping[str, list[dict[str, A
     ]
     rows = {"core.contact_keys": keys, "staging.ledger_decisions": [], **rows, "core.contacts": people}
     tables = {*ALSO_READ, *rows} | {name for name in schema if name.split(".")[0] in READ_BY_FLOWS}
+    tables |= {name for table in DERIVED for name in _models()[table].depends_on} - set(DERIVED)
     for table in sorted(tables):
         engine.create_table(build, table, _select(engine, table, rows.get(table, [])))
     for table in DERIVED:
