@@ -1,7 +1,21 @@
-"""Welcomes new subscribers: a hello at once, and a voucher for those who have not ordered by then.
+"""Welcomes new subscribers: hello, who we are, a voucher of their own, and something picked for them.
 
-A journey starts with a consent to e-mail (`triggers.subscribed`), once for each consent. Who subscribed
-more than two days before the first run of this flow is recorded as expired and gets nothing.
+**Who, when.** Everybody who consents to marketing mail (`triggers.subscribed`), once for each consent; with
+double opt-in that is the confirmation. `hello` goes out at once; `story` after two days, with our social
+links; `voucher` two days later to those who have not ordered by then, with a code that is good once (pool
+`welcome` in include/vouchers.yaml); `for_you` three days later: something to read, by language, persona and
+what was read before (`audiences.next_content`), and what sells best of what the person looked at. Who has
+nothing left to read does not get it.
+
+**How it ends.** With the last mail. An order stops only the voucher. Who subscribed before the flow began is
+recorded as expired and gets nothing.
+
+**What to change where.** Delays and order: here. Words: include/templates/welcome/. What is offered:
+include/sql/triggers/subscribed.sql, include/sql/seeds/contents.csv. The discount: in the shop.
+
+**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
+the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
+`voucher` that waits as `no_voucher`: run `maintain_vouchers`.
 """
 
 from kreislauf.flow import Email, Flow
@@ -10,10 +24,11 @@ flow = Flow(
     trigger="subscribed",
     steps=[
         Email("hello", after="at once"),
-        Email("voucher", after="2 days", unless="ordered", fields={"voucher_code": "WELCOME10"}),
+        Email("story", after="2 days, at their hour"),
+        Email("voucher", after="2 days, at their hour", unless="ordered", voucher="welcome"),
+        Email("for_you", after="3 days, at their hour", when="content_url is known"),
     ],
     relies_on=["shop"],
-    frequency_cap="2 per 1 day",
 )
 
 dag = flow.dag()  # an airflow.sdk.DAG
