@@ -1,0 +1,94 @@
+-- A contact became a lead, or marketing qualified, for the first time. With the three contents that
+-- fit its phase and persona, and the one thing that it is best asked next, in its language.
+-- owner: sales
+-- grain: contact_id, occurrence_id
+{% set look_back = "180 days" %}
+with stages as (
+    select * from lifecycle.stage_history
+    where
+        stage in ('lead', 'mql')
+        and is_first
+        and entered_at >= {{ as_of }} - interval '{{ look_back }}'
+),
+
+contacts as (
+    select
+        contact_id,
+        language
+    from core.contacts
+    where not is_archived
+),
+
+personas as (
+    select
+        contact_id,
+        persona
+    from lifecycle.persona
+),
+
+bant as (
+    select
+        contact_id,
+        next_gap
+    from scores.bant
+),
+
+profiles as (
+    select
+        contact_id,
+        next_question
+    from scores.profile_completeness
+),
+
+questions as (
+    select * from seeds.profile_questions
+),
+
+contents as (
+    select
+        contact_id,
+        max(case when position = 1 then title end) as title_1,
+        max(case when position = 1 then url end) as url_1,
+        max(case when position = 2 then title end) as title_2,
+        max(case when position = 2 then url end) as url_2,
+        max(case when position = 3 then title end) as title_3,
+        max(case when position = 3 then url end) as url_3
+    from audiences.next_content
+    group by contact_id
+),
+
+asked as (
+    select
+        stages.contact_id,
+        stages.stage,
+        stages.entered_at,
+        contacts.language,
+        -- What sales has to know comes before what is nice to know.
+        coalesce(bant.next_gap, profiles.next_question) as question
+    from stages
+    inner join contacts on stages.contact_id = contacts.contact_id
+    left join bant on stages.contact_id = bant.contact_id
+    left join profiles on stages.contact_id = profiles.contact_id
+)
+
+select
+    asked.contact_id,
+    asked.stage || ' ' || cast(cast(asked.entered_at as date) as varchar) as occurrence_id,
+    asked.entered_at as occurred_at,
+    asked.stage,
+    personas.persona,
+    contents.title_1,
+    contents.url_1,
+    contents.title_2,
+    contents.url_2,
+    contents.title_3,
+    contents.url_3,
+    questions.question,
+    questions.text as question_text,
+    questions.reason as question_reason,
+    questions.url as question_url
+from asked
+left join personas on asked.contact_id = personas.contact_id
+left join contents on asked.contact_id = contents.contact_id
+left join questions
+    on asked.question = questions.question and asked.language = questions.language
