@@ -60,9 +60,9 @@ from kreislauf.delivery.channels import WAYS
 from kreislauf.flow import reasons
 from kreislauf.flow.model import INBOXES, Step
 from kreislauf.flow.policy import Policy, Stop
-from kreislauf.flow.windows import send_at
 from kreislauf.ledger.frequency import FrequencyCap, recent
 from kreislauf.ledger.health import health
+from kreislauf.ledger.hours import Hours
 from kreislauf.ledger.plan import plan
 from kreislauf.ledger.schema import NOT_FINAL, Moment, Reason, candidate, decision, message, voucher, window
 from kreislauf.ledger.store import Ledger, refresh_statistics, serialise, utc_now
@@ -135,7 +135,8 @@ def decide_within(
     _write(connection, step, run, gate, policy)
     _close_abandoned(connection, step, run)
     if step.channel is not None:
-        plan(connection, step, run, _caps(step, policy), WAYS[step.channel].batch_size)
+        most = WAYS[step.channel].batch_size
+        plan(connection, step, run, _caps(step, policy), _hours(step, policy), most)
     _forget(connection, step, run)
     return counts
 
@@ -180,7 +181,7 @@ def _open_windows(connection: Connection, step: Step, run: Run, policy: Policy) 
     """For each time zone (and hour of reading) among the candidates: when a message may go out."""
     hour = func.coalesce(candidate.c.local_hour, -1)
     asked = select(candidate.c.timezone, hour).where(reasons.is_of_run(candidate, step, run)).distinct()
-    quiet = policy.channel(step.channel).quiet_hours if step.channel in INBOXES else None
+    hours = _hours(step, policy)
     rows = [
         {
             "run_id": run.run_id,
@@ -188,14 +189,17 @@ def _open_windows(connection: Connection, step: Step, run: Run, policy: Policy) 
             "step": step.name,
             "timezone": timezone,
             "local_hour": local_hour,
-            "send_at": send_at(
-                run.as_of, timezone, step.local, None if local_hour < 0 else local_hour, quiet
-            ),
+            "send_at": hours.first_open(run.as_of, timezone, None if local_hour < 0 else local_hour),
         }
         for timezone, local_hour in connection.execute(asked)
     ]
     if rows:
         connection.execute(insert(window), rows)
+
+
+def _hours(step: Step, policy: Policy) -> Hours:
+    quiet = policy.channel(step.channel).quiet_hours if step.channel in INBOXES else None
+    return Hours(step.local, quiet)
 
 
 def _caps(step: Step, policy: Policy) -> Sequence[FrequencyCap]:

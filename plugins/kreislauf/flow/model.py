@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kreislauf.flow.conditions import Condition
-from kreislauf.flow.words import AT_ONCE, Delay, LocalTime, span_in_words
+from kreislauf.flow.words import AT_ONCE, Delay, span_in_words
 from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import LocalTime
 from kreislauf.ledger.schema import Channel
 
 if TYPE_CHECKING:

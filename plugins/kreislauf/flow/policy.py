@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from kreislauf.flow.words import parse_cap, parse_share, parse_span
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import QuietHours
 from kreislauf.ledger.schema import Channel
 
 FILE = Path(__file__).resolve().parents[3] / "include" / "policy.yaml"
@@ -22,14 +23,6 @@ T = TypeVar("T")
 
 class PolicyError(ValueError):
     """include/policy.yaml cannot be used. Says the entry and what would be right."""
-
-
-@dataclass(frozen=True)
-class QuietHours:
-    """From `begin` to `end` by a person's own clock nothing is sent; it may go past midnight."""
-
-    begin: time
-    end: time
 
 
 @dataclass(frozen=True)

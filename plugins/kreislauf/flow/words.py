@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import LocalTime
 
 AT_ONCE = "at once"
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -28,20 +29,6 @@ _LOCAL = re.compile(
     rf"(?:on (weekdays|{'|'.join(WEEKDAYS)}) )?"
     r"(?:at (\d\d:\d\d|their hour)|from (\d\d:\d\d) to (\d\d:\d\d))"
 )
-
-
-@dataclass(frozen=True)
-class LocalTime:
-    """A time of day by the person's own clock.
-
-    :param weekdays: numbers of the days allowed, Monday is 0; empty: any day
-    :param at: None: the hour at which this person reads (scores.send_time)
-    :param until: None: at that moment only; else any moment from `at` until this one on the same day
-    """
-
-    weekdays: tuple[int, ...] = ()
-    at: time | None = None
-    until: time | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 from kreislauf.ledger import events
 from kreislauf.ledger.consents import is_revoked_since
 from kreislauf.ledger.frequency import FrequencyCap, recent
+from kreislauf.ledger.hours import Hours
 from kreislauf.ledger.schema import (
     REPEATABLE,
     BatchState,
@@ -68,13 +69,16 @@ def claim(
 ) -> Claimed | None:
     """Claim the oldest planned batch of a step; None if there is none, or the kill switch is set.
 
-    With `as_of`, the circuit's clock, a batch for a later moment is not claimed. In the same
+    With `as_of`, the circuit's clock, a batch for a later moment is not claimed, and one that is late goes
+    back if it is night now where its people live. In the same
     transaction everything is asked again that may have changed since planning: suppression,
     revoked consent, the batch's frequency caps, and (with `as_of`) whether the message has expired.
     Messages that fail are `skipped` for good. A batch of which nothing is left is closed at once.
     """
     with ledger.write() as connection:
-        row = connection.execute(_claim_one(flow, step, owner, now, as_of)).first()
+        while row := connection.execute(_claim_one(flow, step, owner, now, as_of)).first():
+            if as_of is None or not _put_off(connection, row, as_of, now):
+                break
         if row is None:
             return None
         if row.caps:
@@ -309,17 +313,18 @@ def _skip(connection: Connection, row: Any, as_of: datetime | None, now: datetim
     for reason, is_stopped in stops.items():
         skip(reason, is_stopped)
     for cap in row.caps:
-        if too_many := _over_the_cap(connection, row, FrequencyCap.from_json(cap)):
+        if too_many := _over_the_cap(connection, row, FrequencyCap.from_json(cap), as_of):
             skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
     return skipped
 
 
-def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap) -> list[str]:
+def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap, as_of: datetime | None) -> list[str]:
     """Message keys of the batch that would exceed the cap, counting the batch itself in order."""
     priority = connection.execute(
         select(func.max(message.c.priority)).where(message.c.batch_id == row.id)
     ).scalar_one()
-    others = recent(cap, row.send_at, row.channel, priority, with_planned=False)
+    goes_out_at = max(row.send_at, as_of) if as_of else row.send_at
+    others = recent(cap, goes_out_at, row.channel, priority, with_planned=False)
     others = others.where(message.c.batch_id != row.id)
     in_batch = select(message.c.contact_id).where(message.c.batch_id == row.id)
     counts = connection.execute(others.where(message.c.contact_id.in_(in_batch)))
@@ -333,6 +338,25 @@ def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap) -> list[s
         if sent[found.contact_id] > cap.messages:
             too_many.append(found.message_key)
     return too_many
+
+
+def _put_off(connection: Connection, row: Any, as_of: datetime, now: datetime) -> bool:
+    """Whether a batch that is late goes back to planned, for the next moment that its hours allow.
+
+    `send_at` is moved on in any case: the caps count a message when it goes out, not when it should have.
+    """
+    if row.send_at >= as_of:
+        return False
+    send_at = as_of
+    if row.hours:
+        send_at = Hours.from_json(row.hours).first_open_late(as_of, row.timezone, row.local_hour)
+    values: dict[str, Any] = {"send_at": send_at, "updated_at": now}
+    connection.execute(update(message).where(message.c.batch_id == row.id).values(values))
+    if send_at > as_of:
+        values |= {"state": BatchState.PLANNED.value, "attempt": row.attempt - 1}
+        values |= {"owner": None, "claimed_at": None}
+    connection.execute(update(batch).where(batch.c.id == row.id).values(values))
+    return send_at > as_of
 
 
 def _messages(connection: Connection, batch_id: str) -> list[Any]:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import ANY_HOUR, Hours
 from kreislauf.ledger.schema import BatchState, Moment, Reason, batch, candidate, decision, message, voucher
 from kreislauf.ledger.store import insert_or_skip, refresh_statistics, utc_now
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 BATCH_SIZE = 1000
 """The most messages in one batch: SendGrid's limit of personalizations in a request."""
 
+_ALIKE = ("variant", "language", "item_count", "send_at")
+"""What the messages of a batch share, beside flow and step."""
+
 _FIRST_NUMBER = 10_000_000
 """Batches are numbered from here, so that a number always has eight digits."""
 
@@ -46,6 +50,7 @@ def plan(
     step: Step,
     run: Run,
     caps: Sequence[FrequencyCap] = (),
+    hours: Hours = ANY_HOUR,
     batch_size: int = BATCH_SIZE,
 ) -> int:
     """Insert a message for each candidate of this run whose reason is `planned`; return how many.
@@ -53,14 +58,16 @@ def plan(
     Call it within the transaction that writes the decisions. A candidate that has a message
     (flow, step, contact, occurrence) already is left alone, so planning twice, or two runs at
     once, adds nothing. Within a batch all messages share flow, step, variant, language, number
-    of items and the moment to go out, and therefore the rendered template. More messages than
-    `step.approve_above` wait for a person. `caps` are asked again when a batch is claimed.
+    of items and the moment to go out, and therefore the rendered template; if `hours` are to be kept, the
+    recipient's clock too. More messages than `step.approve_above` wait for a person. `caps` and `hours`
+    are asked again when a batch is claimed.
 
     Message keys are random, 32 hexadecimal characters: they say nothing about the person and
     cannot be guessed. Batch ids are random with a running number.
     """
     refresh_statistics(connection, candidate, decision, message)
-    numbered = _numbered(step, run, batch_size)
+    alike = [*_ALIKE, "timezone", "local_hour"] if hours else list(_ALIKE)
+    numbered = _numbered(step, run, alike, batch_size)
     nonce = secrets.token_hex(12)
     batch_id = literal(nonce, String) + cast(numbered.c.number, String)
     of_step = {
@@ -71,18 +78,18 @@ def plan(
         "updated_at": literal(utc_now(), Moment),
     }
 
-    copied = ("variant", "language", "item_count", "send_at")
     # Without a test of templates all variants have the one named "".
     which = [(numbered.c.variant == name, path) for name, path in step.templates.items()]
     template = case(*which, else_=step.templates.get(""))
     of_batch = {
         "id": batch_id,
-        **{name: func.max(numbered.c[name]) for name in copied},
+        **{name: func.max(numbered.c[name]) for name in alike},
         "template": func.max(template),
         "size": func.count(),
         "state": literal(_state(connection, step, numbered)),
         "run_id": literal(run.run_id),
         "caps": literal([cap.to_json() for cap in caps], JSON),
+        "hours": literal(hours.to_json(), JSON(none_as_null=True)),
         **of_step,
     }
     _insert(connection, batch, of_batch, select(*of_batch.values()).group_by(numbered.c.number))
@@ -103,13 +110,13 @@ def plan(
     return planned
 
 
-def _numbered(step: Step, run: Run, batch_size: int) -> Any:
+def _numbered(step: Step, run: Run, alike: Sequence[str], batch_size: int) -> Any:
     """The planned candidates that have no message yet, each with the number of its batch."""
     same = ("flow", "step", "contact_id", "occurrence_id")
     has_message = select(message.c.message_key).where(
         *(message.c[name] == candidate.c[name] for name in same)
     )
-    group = [candidate.c[name] for name in ("variant", "language", "item_count", "send_at")]
+    group = [candidate.c[name] for name in alike]
     position = func.row_number().over(
         partition_by=group, order_by=[candidate.c.contact_id, candidate.c.occurrence_id]
     )
@@ -124,7 +131,7 @@ def _numbered(step: Step, run: Run, batch_size: int) -> Any:
         )
         .subquery()
     )
-    order = [rows.c[name] for name in ("variant", "language", "item_count", "send_at", "chunk")]
+    order = [rows.c[name] for name in (*alike, "chunk")]
     number = func.dense_rank().over(order_by=order)
     return select(rows, (number + cast(_FIRST_NUMBER, Integer)).label("number")).subquery()
 

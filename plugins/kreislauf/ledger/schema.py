@@ -292,6 +292,9 @@ batch = Table(
     Column(
         "caps", JSON, nullable=False, comment="[messages, seconds]: frequency caps, asked again in the claim"
     ),
+    Column("hours", JSON, comment="time of day and quiet hours, asked again in the claim; null: any moment"),
+    Column("timezone", String(64), comment="the clock that the hours go by"),
+    Column("local_hour", Integer, comment="when these people read, if the step asks"),
     Column("not_before", Moment, comment="set by a 429: planned again, but not earlier"),
     Column("owner", String(250), comment="the run and try that claimed it"),
     Column("claimed_at", Moment),

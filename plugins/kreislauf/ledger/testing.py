@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import ANY_HOUR, Hours
 from kreislauf.ledger.plan import BATCH_SIZE, plan
 from kreislauf.ledger.schema import Channel, Reason, candidate
 from kreislauf.ledger.store import Ledger, serialise
@@ -30,6 +31,7 @@ def plan_people(
     merge: Mapping[str, Any] | None = None,
     batch_size: int = BATCH_SIZE,
     caps: Sequence[FrequencyCap] = (),
+    hours: Hours = ANY_HOUR,
     templates: Mapping[str, str] | None = None,
     **candidate_columns: Any,
 ) -> int:
@@ -74,6 +76,6 @@ def plan_people(
     with ledger.write() as connection:
         serialise(connection, "decide")
         connection.execute(insert(candidate), rows)
-        planned = plan(connection, planned_step, run, caps, batch_size)
+        planned = plan(connection, planned_step, run, caps, hours, batch_size)
         connection.execute(candidate.delete().where(candidate.c.run_id == run_id))
     return planned

@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from kreislauf.flow.words import Delay, LocalTime, parse_cap, parse_delay, parse_share, span_in_words
+from kreislauf.flow.words import Delay, parse_cap, parse_delay, parse_share, span_in_words
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import LocalTime
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from kreislauf.ledger import batches, consents
 from kreislauf.ledger.batches import LEASE, Claimed, Verdict
 from kreislauf.ledger.consents import Statement
 from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.hours import Hours, QuietHours
 from kreislauf.ledger.schema import BatchState, ConsentState, batch, message
 from kreislauf.ledger.store import EVERYTHING, Ledger, utc_now
 from kreislauf.ledger.suppressions import suppress
@@ -132,6 +133,29 @@ def test_what_waited_too_long_is_not_sent(ledger: Ledger) -> None:
     assert _states(ledger) == {"skipped expired": 1}
     assert _batch(ledger).state == "rejected"  # closed: nothing is left open
     assert _claim(ledger) is None
+
+
+def test_what_is_late_waits_for_the_night_to_end(ledger: Ledger) -> None:
+    night = Hours(quiet=QuietHours(time(22), time(6)))
+    plan_people(ledger, ["ada"], hours=night, timezone="Europe/Berlin")
+    plan_people(ledger, ["bob"], run_id="run-2", hours=night, timezone="America/New_York")
+    late = AS_OF.replace(hour=23)  # midnight in Berlin, six in the evening in New York
+    assert [row.address for row in _claim(ledger, as_of=late).messages] == ["bob@example.org"]
+    assert _claim(ledger, as_of=late) is None
+    assert _states(ledger) == {"planned": 1, "claimed": 1}
+
+    morning = AS_OF + timedelta(hours=23)
+    assert _claim(ledger, as_of=morning - timedelta(seconds=1)) is None
+    claimed = _claim(ledger, as_of=morning)
+    assert ([row.address for row in claimed.messages], claimed.attempt) == (["ada@example.org"], 1)
+
+
+def test_the_cap_counts_what_was_late_when_it_went_out(ledger: Ledger) -> None:
+    """Monday's mail was held back until Sunday; a mail of the Monday after comes too soon."""
+    plan_people(ledger, ["ada"], flow="flow_cart")
+    _claim(ledger, "flow_cart", as_of=AS_OF + timedelta(days=6))
+    plan_people(ledger, ["ada"], run_id="run-2", as_of=AS_OF + timedelta(days=8), caps=[WEEKLY])
+    assert _claim(ledger, as_of=AS_OF + timedelta(days=8)).skipped == {"frequency_cap": 1}
 
 
 def test_a_throttled_batch_waits(ledger: Ledger) -> None:

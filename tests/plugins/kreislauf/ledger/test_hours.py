@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kreislauf.flow.policy import QuietHours
-from kreislauf.flow.windows import send_at
-from kreislauf.flow.words import LocalTime
+from kreislauf.ledger.hours import Hours, LocalTime, QuietHours
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 NIGHT = QuietHours(time(21), time(8))
@@ -57,18 +55,47 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_the_first_moment_that_is_allowed(as_of, zone, local, quiet, expected):
-    assert send_at(utc(as_of), zone, local, None, quiet) == utc(expected)
+    assert Hours(local, quiet).first_open(utc(as_of), zone) == utc(expected)
 
 
 @pytest.mark.parametrize(
     ("hour", "expected"), [(19, "2026-03-10 18:00"), (7, "2026-03-11 06:00"), (None, "2026-03-10 12:00")]
 )
 def test_their_hour_is_the_one_at_which_they_read(hour, expected):
-    assert send_at(utc("2026-03-10 12:00"), BERLIN, LocalTime(), hour) == utc(expected)
+    assert Hours(LocalTime()).first_open(utc("2026-03-10 12:00"), BERLIN, hour) == utc(expected)
 
 
 def test_on_a_weekday_without_a_known_hour_the_day_begins_with_what_the_night_allows():
-    assert send_at(utc("2026-03-10 12:00"), BERLIN, LocalTime((3,)), None, NIGHT) == utc("2026-03-12 07:00")
+    found = Hours(LocalTime((3,)), NIGHT).first_open(utc("2026-03-10 12:00"), BERLIN)
+    assert found == utc("2026-03-12 07:00")
+
+
+@pytest.mark.parametrize(
+    ("as_of", "local", "hour", "expected"),
+    [
+        ("2026-03-10 12:00", None, None, "2026-03-10 12:00"),
+        ("2026-03-10 22:00", None, None, "2026-03-11 07:00"),
+        # Past nine the rest of the day will do; the night after it gives way to the next morning's nine.
+        ("2026-03-10 12:00", LocalTime(at=time(9)), None, "2026-03-10 12:00"),
+        ("2026-03-10 23:00", LocalTime(at=time(9)), None, "2026-03-11 08:00"),
+        ("2026-03-11 07:30", LocalTime(at=time(9)), None, "2026-03-11 08:00"),
+        ("2026-03-10 12:00", LocalTime(), 10, "2026-03-10 12:00"),
+        ("2026-03-10 12:00", LocalTime(), 19, "2026-03-10 18:00"),
+        ("2026-03-10 12:00", LocalTime(), None, "2026-03-10 12:00"),
+        ("2026-03-10 12:00", LocalTime(at=time(9), until=time(11)), None, "2026-03-11 08:00"),
+        # Friday is the 13th.
+        ("2026-03-14 12:00", LocalTime((0, 1, 2, 3, 4), time(10)), None, "2026-03-16 09:00"),
+    ],
+)
+def test_what_is_late_goes_out_on_the_rest_of_a_day_that_fits(as_of, local, hour, expected):
+    hours = Hours(local, NIGHT)
+    assert hours.first_open_late(utc(as_of), BERLIN, hour) == utc(expected)
+    assert Hours.from_json(hours.to_json()) == hours
+
+
+def test_hours_that_allow_every_moment_are_none():
+    assert not Hours() and Hours().to_json() is None and Hours.from_json(None) == Hours()
+    assert Hours().first_open_late(utc("2026-03-10 12:00"), BERLIN) == utc("2026-03-10 12:00")
 
 
 @given(
@@ -81,15 +108,10 @@ def test_on_a_weekday_without_a_known_hour_the_day_begins_with_what_the_night_al
     quiet=st.sampled_from([None, NIGHT, QuietHours(time(1), time(5))]),
 )
 def test_never_before_never_in_the_night_and_within_days(as_of, zone, at, weekdays, quiet):
-    found = send_at(as_of, zone, LocalTime(weekdays, at), None, quiet)
+    found = Hours(LocalTime(weekdays, at), quiet).first_open(as_of, zone)
     here = found.astimezone(ZoneInfo(zone))
-    assert as_of <= found <= as_of + timedelta(days=9)
+    assert as_of <= found <= as_of + timedelta(days=16)
     if quiet:
-        wall = here.time()
-        inside = (
-            quiet.begin <= wall < quiet.end
-            if quiet.begin < quiet.end
-            else wall >= quiet.begin or wall < quiet.end
-        )
-        # In a gap the wall clock jumps: what is then inside is at the very end of the night.
-        assert not inside
+        assert not quiet.cover(here.time())
+    if weekdays:
+        assert here.weekday() in weekdays

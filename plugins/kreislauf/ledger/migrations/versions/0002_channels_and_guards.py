@@ -130,6 +130,17 @@ def _alter_batch() -> None:
                 comment="[messages, seconds]: frequency caps, asked again in the claim",
             )
         )
+        table.add_column(
+            sa.Column(
+                "hours",
+                sa.JSON(),
+                comment="time of day and quiet hours, asked again in the claim; null: any moment",
+            )
+        )
+        table.add_column(sa.Column("timezone", sa.String(64), comment="the clock that the hours go by"))
+        table.add_column(
+            sa.Column("local_hour", sa.Integer(), comment="when these people read, if the step asks")
+        )
     op.execute("update batch set send_at = planned_as_of, run_id = '', caps = '[]'")
     with op.batch_alter_table("batch") as table:
         table.alter_column("send_at", nullable=False)
