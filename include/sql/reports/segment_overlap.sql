@@ -10,63 +10,69 @@ with catalogue as (
     from segments.catalogue
 ),
 
-members as (
-    select * from segments.members
-),
-
 weights as (
+    -- As in reports.segment_combinations.
     select
         name,
-        POWER(2, number) as weight,
-        case
-            when number <= 53 then 1
-            when number <= 106 then 2
-            when number <= 159 then 3
-            else 4
-        end as quarter
+        cast(floor(POWER(2, (number + 49) % 50)) as bigint) as weight,
+        cast(ceil(RATIO(number, 50)) as bigint) as part
     from catalogue
-    where number <= 200
-),
-
-weighted as (
-    select
-        members.contact_id,
-        members.name,
-        weights.weight,
-        weights.quarter
-    from members
-    inner join weights on members.name = weights.name
-),
-
-combinations as (
-    -- Which segments a contact is in, as numbers: a sum of powers of two is exact over 53 bits.
-    select
-        contact_id,
-        sum(case when quarter = 1 then weight end) as first_sum,
-        sum(case when quarter = 2 then weight end) as second_sum,
-        sum(case when quarter = 3 then weight end) as third_sum,
-        sum(case when quarter = 4 then weight end) as fourth_sum
-    from weighted
-    group by contact_id
 ),
 
 profiles as (
     -- Contacts in the same segments are counted once, by one of them: a million contacts have some
     -- thousand profiles.
     select
-        min(contact_id) as contact_id,
+        min(contact_id) as profile,
+        first_sum,
+        second_sum,
+        third_sum,
+        fourth_sum,
         count(*) as contacts
-    from combinations
+    from reports.segment_combinations
     group by first_sum, second_sum, third_sum, fourth_sum
+),
+
+sums as (
+    select
+        profile,
+        contacts,
+        1 as part,
+        first_sum as total
+    from profiles
+    union all
+    select
+        profile,
+        contacts,
+        2 as part,
+        second_sum as total
+    from profiles
+    union all
+    select
+        profile,
+        contacts,
+        3 as part,
+        third_sum as total
+    from profiles
+    union all
+    select
+        profile,
+        contacts,
+        4 as part,
+        fourth_sum as total
+    from profiles
 ),
 
 placed as (
     select
-        profiles.contact_id,
-        profiles.contacts,
-        weighted.name
-    from profiles
-    inner join weighted on profiles.contact_id = weighted.contact_id
+        sums.profile,
+        sums.contacts,
+        weights.name
+    from sums
+    inner join weights
+        on
+            sums.part = weights.part
+            and cast(floor(RATIO(sums.total, weights.weight)) as bigint) % 2 = 1
 ),
 
 pairs as (
@@ -75,7 +81,7 @@ pairs as (
         others.name as other_name,
         sum(placed.contacts) as contacts
     from placed
-    inner join placed as others on placed.contact_id = others.contact_id
+    inner join placed as others on placed.profile = others.profile
     group by placed.name, others.name
 ),
 
