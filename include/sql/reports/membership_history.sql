@@ -11,7 +11,6 @@ with recorded as (
         as_of,
         change
     from raw.membership_changes
-    where as_of <= {{ as_of }}
 ),
 
 found_now as (
@@ -22,7 +21,7 @@ found_now as (
         as_of,
         change
     from reports.membership_changes
-    where as_of <= {{ as_of }}
+    where not is_taken_back
 ),
 
 contact_keys as (

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from kreislauf.landing.extract import write_pages
 from kreislauf.landing.files import digest, new_file
 from kreislauf.landing.load import arrow_schema
-from kreislauf.landing.manifest import Manifest, Window
+from kreislauf.landing.manifest import Manifest, Window, iso
 from kreislauf.landing.zone import LandingZone
 from kreislauf.sources.streams import MEMBERSHIP_CHANGES
 from kreislauf.warehouse.engines.base import BuildInfo, Engine, WarehouseError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TABLE = "membership_changes"
 CHANGES = "select record_id, kind, name, as_of, change from reports.membership_changes"
+LATEST = "select max(as_of) as latest from reports.membership_changes"
 AS_JSON = """select cast(to_json({record_id: record_id, kind: kind, name: name,
     as_of: strftime(as_of, '%Y-%m-%dT%H:%M:%S.%fZ'), change: change}) as varchar) from changes"""
 KNOWN = "select run from raw.manifests where source = :source and stream = :stream"
@@ -82,6 +83,7 @@ def _write(run: Run, engine: Engine, build: BuildInfo) -> tuple[list[dict[str, A
     written side by side, a batch at a time, and not read from the pages again as a vendor's are.
     """
     path = run.folder / f"{TABLE}.parquet"
+    [found] = engine.query(LATEST, build_id=build.build_id)
     schema = arrow_schema(MEMBERSHIP_CHANGES.tables[TABLE])
     with new_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as part:
         pages = write_pages(run.folder, _lines(engine, build, run, part))
@@ -89,7 +91,8 @@ def _write(run: Run, engine: Engine, build: BuildInfo) -> tuple[list[dict[str, A
     if rows == 0:
         path.unlink()
         return pages, {}
-    return pages, {TABLE: {"file": path.name, "rows": rows, "sha256": digest(path), "latest": None}}
+    latest = iso(found["latest"].replace(tzinfo=UTC))
+    return pages, {TABLE: {"file": path.name, "rows": rows, "sha256": digest(path), "latest": latest}}
 
 
 def _lines(engine: Engine, build: BuildInfo, run: Run, part: pq.ParquetWriter) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kreislauf.sources.clocks import CLOCKS
@@ -49,8 +49,11 @@ def cut(table: str, manifests: Iterable[Manifest], as_of: datetime) -> str | Non
     moment = f"timestamp '{as_of.astimezone(UTC).replace(tzinfo=None).isoformat(' ')}'"
     parts = [manifest for manifest in manifests if table in manifest.tables]
     conditions = []
-    if any(_reaches(manifest.tables[table].get("latest"), as_of) for manifest in parts):
-        conditions = [f"cast({clock} as timestamp) < {moment}" for clock in CLOCKS.get(table, ())]
+    # What was found at a moment belongs to the record as of that moment.
+    before = "<=" if table == "membership_changes" else "<"
+    first_left_out = as_of + timedelta(microseconds=before == "<=")
+    if any(_reaches(manifest.tables[table].get("latest"), first_left_out) for manifest in parts):
+        conditions = [f"cast({clock} as timestamp) {before} {moment}" for clock in CLOCKS.get(table, ())]
     # The ledger is stamped with real time, whatever moment is being replayed: a version counts from
     # the moment for which it was read, or from its own if that is earlier.
     later = [m.run for m in parts if m.source == "ledger" and m.as_of > as_of]

@@ -42,20 +42,27 @@ class Book:
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(config={"threads": 1})
-        for table in ("raw.membership_changes", "raw.manifests", "scores.rfm", "lifecycle.stage_history"):
+        for table in ("raw.manifests", "scores.rfm", "lifecycle.stage_history"):
             create_table(self._connection, table, SCHEMA[table])
         self._connection.execute("create schema reports")
+        create_table(self._connection, "landed.membership_changes", SCHEMA["raw.membership_changes"])
 
     def publish(self, day: int, state: State, persons: Mapping[str, str] = EACH_ITSELF) -> History:
         """A build as of a day, recorded; the history that it has."""
         keys = [("shop", record, contact) for record, contact in persons.items()]
         self._fill("core.contact_keys", ("source", "record_id", "contact_id"), keys)
         self._fill("segments.members", ("name", "contact_id"), _listed(state))
-        self._compute("reports.membership_changes", day)
-        self._compute("reports.membership_history", day)
         moment = START.replace(tzinfo=None) + timedelta(days=day)
+        # As the cut at the build's moment leaves it.
         self._connection.execute(
-            "insert into raw.membership_changes by name select * from reports.membership_changes"
+            "create or replace view raw.membership_changes as"
+            f" select * from landed.membership_changes where as_of <= timestamp '{moment}'"
+        )
+        for name in ("differences", "changes", "history"):
+            self._compute(f"reports.membership_{name}", day)
+        self._connection.execute(
+            "insert into landed.membership_changes by name"
+            " select * exclude (is_taken_back) from reports.membership_changes"
         )
         self._connection.execute(
             "insert into raw.manifests by name"
@@ -69,7 +76,7 @@ class Book:
 
     def rows(self) -> int:
         """How many rows the record has."""
-        return self._connection.execute("select count(*) from raw.membership_changes").fetchone()[0]
+        return self._connection.execute("select count(*) from landed.membership_changes").fetchone()[0]
 
     def _fill(self, table: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         create_table(self._connection, table, SCHEMA[table])
@@ -207,8 +214,8 @@ class Circuit:
         for table, rows in found.items():
             columns = {name: type.lower() for name, type in SCHEMA[table].items()}
             self.engine.create_table(build, table, values_sql(columns, rows))
-        for name in ("reports.membership_changes", "reports.membership_history"):
-            write_table(self.engine, build, MODELS[name])
+        for name in ("differences", "changes", "history"):
+            write_table(self.engine, build, MODELS[f"reports.membership_{name}"])
         return build
 
     def publish(self, day: int, state: State) -> None:
@@ -270,6 +277,8 @@ def test_what_is_landed_is_what_its_pages_give(circuit):
     assert len(before) == replayed.rows == 3
     assert before.schema.remove_metadata() == after.schema.remove_metadata()
     assert before.to_pylist() == after.to_pylist()
+    [latest] = {manifest.tables["membership_changes"]["latest"] for manifest in (landed, replayed)}
+    assert latest == "2026-03-01T12:00:00Z"
 
 
 def test_postgres_records_the_same(tmp_path, postgres_engine):

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow
 import pytest
 
+from kreislauf.landing.manifest import iso
 from kreislauf.sources.clocks import CLOCKS, latest
 from kreislauf.sources.streams import STREAMS
 from kreislauf.warehouse.raw import cut, raw_columns
@@ -46,6 +47,13 @@ def test_the_ledger_read_for_a_later_moment_is_looked_at_row_by_row(land):
     assert cut("ledger_messages", [part], part.as_of) is None
     found = cut("ledger_messages", [part], part.as_of - timedelta(seconds=1))
     assert found == "(_run not in ('20260101T000000Z') or updated_at < timestamp '2025-12-31 23:59:59')"
+
+
+@pytest.mark.parametrize(("moment", "is_cut"), [(AS_OF, False), (AS_OF + timedelta(microseconds=1), True)])
+def test_what_was_recorded_of_the_moment_itself_belongs_to_it(land, moment, is_cut):
+    part = with_latest(land("membership_changes", [{}]), "membership_changes", iso(moment))
+    wanted = "cast(as_of as timestamp) <= timestamp '2026-01-01 00:00:00'" if is_cut else None
+    assert cut("membership_changes", [part], AS_OF) == wanted
 
 
 def test_the_latest_of_all_clocks():
