@@ -1,0 +1,54 @@
+"""The warehouse and the ledger for commands: of the environment's connections, else those of `make run`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kreislauf.connections import Connection
+from kreislauf.delivery.transport import From
+from kreislauf.ledger.store import Ledger
+from kreislauf.warehouse.engines import Engine, engine_for
+from scripts.local import REPOSITORY, Local
+
+
+def connection(name: str) -> Connection:
+    """Raises LookupError that says what to do when there is none."""
+    variable = f"AIRFLOW_CONN_{name.upper()}"
+    if not os.environ.get(variable):
+        if not is_installed():
+            raise LookupError(f"nothing is here yet: `make run` sets it up, or set {variable}")
+        os.environ[variable] = Local.at(home()).environment()[variable]
+    return Connection.from_env(name)
+
+
+def home() -> Path:
+    """The folder for local state."""
+    return Path(os.environ.get("KREISLAUF_HOME") or REPOSITORY / "var").absolute()
+
+
+def is_installed() -> bool:
+    """Whether `make run` has set up a local installation."""
+    return (home() / "secrets.json").exists()
+
+
+def warehouse() -> Engine:
+    """Raises LookupError."""
+    return engine_for(connection("warehouse"))
+
+
+def ledger() -> Ledger:
+    """Raises LookupError."""
+    return Ledger.open(connection("ledger"))
+
+
+def sender() -> From:
+    """Who writes. Raises LookupError."""
+    return From.of(connection("sendgrid"))
+
+
+def moment(text: str) -> datetime:
+    """Reads an ISO moment; without a zone it is UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
