@@ -34,9 +34,13 @@ def arguments(defaults: Options) -> argparse.Namespace:
     parser.add_argument("--live", action="store_true", help="let the world's clock follow the real one")
     parser.add_argument("--site-inbox", help="folder that receives site events as NDJSON files")
     parser.add_argument(
-        "--files-inbox", help="folder whose ad_spend and postal_returns receive files that people would drop"
+        "--files-inbox", help="folder whose ad_spend, postal_returns, … receive files that people would drop"
     )
     parser.add_argument("--webhook", help="URL that receives mail events")
+    parser.add_argument(
+        "--site-backend",
+        help="URL of the web app: browsers ask it for overlays, and subscribe to notifications",
+    )
     parser.add_argument("--sms-answers", help="URL that receives the answers to texts, such as STOP")
     secrets = ("client-id", "client-secret", "crm-token", "mail-key", "sms-account", "sms-token")
     for name in (*secrets, "webhook-secret"):

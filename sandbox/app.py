@@ -47,12 +47,13 @@ class Options:
     site_inbox: str | None = None
     files_inbox: str | None = None
     webhook: str | None = None
+    site_backend: str | None = None
     sms_answers: str | None = None
     live: bool = False
 
     def outlets(self) -> clock.Outlets:
         folders = (Path(name) if name else None for name in (self.site_inbox, self.files_inbox))
-        return clock.Outlets(*folders, webhook=self.webhook)
+        return clock.Outlets(*folders, webhook=self.webhook, backend=self.site_backend)
 
     def credentials(self) -> dict[str, str]:
         names = ("client_id", "client_secret", "crm_token", "mail_key")

@@ -101,10 +101,9 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.path.exists():
                 self._generate(fill)
-            else:  # made by an older version: it lacks what is new
+            else:
                 with contextlib.closing(self.connect()) as db:
-                    for schema in SCHEMAS:
-                        db.executescript(schema)
+                    _bring_up_to_date(db)
 
     def _generate(self, fill: Callable[[sqlite3.Connection], None]) -> None:
         draft = self.home / f"{FILE_NAME}.draft"
@@ -121,6 +120,21 @@ class Store:
         db.execute("pragma journal_mode = wal")
         db.close()
         draft.replace(self.path)
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Add the tables and columns that a store made by an older version lacks."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        for schema in SCHEMAS:
+            db.executescript(schema)
+            model.executescript(schema)
+        for (table,) in model.execute("select name from sqlite_master where type = 'table'").fetchall():
+            known = {row["name"] for row in db.execute(f"pragma table_info({table})")}
+            for _, name, type_, is_required, default, _ in model.execute(f"pragma table_info({table})"):
+                if name not in known:
+                    rule = f" not null default {default}" if is_required else ""
+                    db.execute(f"alter table {table} add column {name} {type_}{rule}")
+        db.commit()
 
 
 def get(db: sqlite3.Connection, key: str, default: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""What people do with the mails they get, outside the mail: follow a link, buy, opt out.
+"""What people do with the messages they get, outside of them: follow a link, answer, buy, confirm, opt out.
 
 The mail provider decides who opens and clicks (`sandbox.mail.reactions`); here clicks become visits
 to the shop, and opt-outs become a request to the unsubscribe link that stood in the mail.
@@ -13,11 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 from sandbox.mail import reactions
 from sandbox.mail.reactions import Temperament
 from sandbox.store import Store, iso
+from sandbox.world import reading
 from sandbox.world.people import Person
 from sandbox.world.shopping import buy, choose, fill_cart, product_gid, return_to_cart
 from sandbox.world.simulation import Entry, Simulation
 
 OPT_OUT_ATTEMPTS = 5
+CONFIRM = "/confirm/"
+"""How the path of a confirmation's link begins."""
 
 
 def temperament(person: Person | None) -> Temperament:
@@ -60,13 +63,29 @@ def plan(simulation: Simulation, now: datetime, until: datetime) -> None:
 
 
 def click(entry: Entry) -> None:
-    """A link in a mail is followed: the cart that was left is often completed, sometimes something bought."""
-    person, rng, url = entry.person, entry.rng, entry.data["url"]
+    """The link of a message is followed: to a form, something to read, a product, the cart."""
+    person, url = entry.person, entry.data["url"]
+    path = urlsplit(url).path
+    if path.startswith(CONFIRM):
+        entry.db.execute(
+            "insert or ignore into world_opt_outs (message_key, url, due_at) values (?, ?, ?)",
+            (url, url, iso(entry.at)),
+        )
+        return
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     utm = {name: value for name, value in asked.items() if name.startswith("utm_")}
-    entry.sim.site(
-        person, entry.at, "page_view", url, known=person.customer_id is not None, seconds_on_page=8, **utm
-    )
+    known = person.customer_id is not None
+    entry.sim.site(person, entry.at, "page_view", url, known=known, seconds_on_page=8, **utm)
+    for part, answer in PAGES.items():
+        if part in path:
+            answer(entry, asked, utm)
+            return
+    look_and_buy(entry, asked, utm)
+
+
+def look_and_buy(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> None:
+    """The product is looked at; the cart that was left is often completed, sometimes something bought."""
+    person, rng, url = entry.person, entry.rng, entry.data["url"]
     handle = urlsplit(url).path.rpartition("/products/")[2]
     found = entry.db.execute("select id from shop_products where handle = ?", (handle,)).fetchone()
     if found is not None:
@@ -82,14 +101,24 @@ def click(entry: Entry) -> None:
         entry.later("buy_after_click", timedelta(minutes=rng.randrange(3, 60)), code=asked.get("discount"))
 
 
+PAGES = {
+    "/feedback": reading.rate,
+    "/magazine/": reading.take,
+    "/preferences": reading.tell,
+    "/profile": reading.tell,
+}
+"""What a page is for, by a part of its path."""
+
+
 def buy_after_click(entry: Entry) -> None:
     basket = choose(entry.person, entry.rng, entry.sim.products)
     at = fill_cart(entry, basket, entry.at, True)
     buy(entry, basket, at, code=entry.data.get("code") or "WELCOME10")
 
 
-def opt_out(store: Store) -> int:
-    """Press the unsubscribe links that are due, with one-click POSTs (RFC 8058). Returns how many worked.
+def press(store: Store) -> dict[str, int]:
+    """Press the buttons that are due: one-click opt-outs (RFC 8058), and confirmations on the page of their
+    link. Returns how many worked.
 
     A page that does not answer is tried again at the next call, a few times.
     """
@@ -99,10 +128,11 @@ def opt_out(store: Store) -> int:
             " where answer is null and attempts < ? and due_at <= ?",
             (OPT_OUT_ATTEMPTS, iso(store.now())),
         ).fetchall()
-    done = 0
+    done = {"opt_outs": 0, "confirmed": 0}
     for row in due:
-        answer = _press(row["url"])
-        done += answer is not None and answer.startswith("2")
+        is_opt_out = not urlsplit(row["url"]).path.startswith(CONFIRM)
+        answer = _press(row["url"], {"List-Unsubscribe": "One-Click"} if is_opt_out else {})
+        done["opt_outs" if is_opt_out else "confirmed"] += answer is not None and answer.startswith("2")
         with store.write() as db:
             db.execute(
                 "update world_opt_outs set attempts = attempts + 1, answer = ? where message_key = ?",
@@ -111,14 +141,14 @@ def opt_out(store: Store) -> int:
     return done
 
 
-def _press(url: str) -> str | None:
+def _press(url: str, form: dict[str, str]) -> str | None:
     """The status of the page, or None if it should be tried again."""
     if not _is_near(urlsplit(url).hostname or ""):
         return "refused: not a host of this machine"
     import httpx
 
     try:
-        response = httpx.post(url, data={"List-Unsubscribe": "One-Click"}, timeout=10)
+        response = httpx.post(url, data=form, timeout=10)
     except httpx.HTTPError:
         return None
     return None if response.status_code >= 500 else str(response.status_code)

@@ -25,8 +25,11 @@ from sandbox.mail import webhook as mail_webhook
 from sandbox.store import Store, iso, parse
 from sandbox.world import (
     answers,
+    assortment,
+    browsers,
     catalogue,
     fulfilment,
+    occasions,
     post,
     reading,
     register,
@@ -34,11 +37,15 @@ from sandbox.world import (
     sales,
     shopping,
     traffic,
+    visitors,
 )
-from sandbox.world.simulation import Simulation
+from sandbox.world.simulation import Entry, Simulation
 
 EARLY = timedelta(days=220)
 """How long before the history a quarter of the people turned up, so that some have been away for long."""
+
+WAITS = (110, 3, 9, 20)
+"""After how many hours those who must ask the service something have their answer."""
 
 _advancing = threading.Lock()
 
@@ -57,11 +64,13 @@ class Setting:
 @dataclass(frozen=True)
 class Outlets:
     """Where what happens is told: folders for files of site events and for files that people would drop
-    (below it `ad_spend` and `postal_returns`), and the URL for mail events. None: told to nobody yet."""
+    (below it `ad_spend`, `postal_returns` and `announcements`), the URL for mail events, and that of the
+    site's backend, which browsers ask for overlays. None: told to nobody yet."""
 
     site_inbox: Path | None = None
     files_inbox: Path | None = None
     webhook: str | None = None
+    backend: str | None = None
 
 
 def begin(store: Store, setting: Setting, outlets: Outlets = Outlets()) -> None:
@@ -103,6 +112,8 @@ def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> 
     fresh = max(4, setting.contacts // 100)
     leads = max(3, setting.contacts // 120)
     carts = max(4, setting.contacts // 150)
+    curious = max(3, setting.contacts // 150)
+    callers = max(2, setting.contacts // 300)
     early = setting.contacts // 4
     rest = max(0, setting.contacts - early - fresh - leads)
     arrivals = [begin - rng.random() * EARLY for _ in range(early)]
@@ -119,6 +130,19 @@ def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> 
         "arrive", start + timedelta(days=1) / simulation.scale["arrivals_a_day"], 0, chain=True
     )
     simulation.schedule("passers_by", begin.replace(hour=0, minute=0), 0)
+    for _ in range(curious):
+        back_in = rng.uniform(44, 110)  # after the history's end
+        arrival = start - timedelta(hours=rng.uniform(2, 40))
+        simulation.schedule("arrive", arrival, 0, back_in=back_in)
+    for number in range(callers):
+        at = start - timedelta(hours=rng.uniform(50, 100))
+        simulation.schedule("call_service", at, 0, number=number)
+        simulation.schedule("want_content", start - timedelta(hours=rng.uniform(1, 40)), 0)
+    simulation.schedule("ask_offers", start - timedelta(hours=20), 0)
+    week = (start - begin) // assortment.EVERY
+    first = start - assortment.EVERY * week - timedelta(days=5)
+    simulation.schedule("rearrange", first, 0, week=0)
+    occasions.plan(simulation.schedule, start)
 
 
 def advance(store: Store, until: datetime, outlets: Outlets = Outlets()) -> dict[str, Any]:
@@ -130,14 +154,15 @@ def advance(store: Store, until: datetime, outlets: Outlets = Outlets()) -> dict
     with _advancing:
         happened = _live(store, until)
         files = deliver_files(store, outlets)
-        opted_out = answers.opt_out(store)
+        pressed = answers.press(store)
         posted = _post_mail_events(store, outlets.webhook) if outlets.webhook else {}
         return {
             "now": iso(store.now()),
             "happened": happened,
             "files": files,
-            "opt_outs": opted_out,
+            **pressed,
             "mail_events": posted,
+            "browsers": browsers.act(store, outlets.backend),
         }
 
 
@@ -149,6 +174,7 @@ def _live(store: Store, until: datetime) -> dict[str, int]:
         simulation = Simulation(db, HANDLERS)
         simulation.load(until)
         answers.plan(simulation, now, until)
+        browsers.plan(simulation, now, until)
         simulation.run(until)
         _write(db, simulation, now, until)
         return dict(sorted(simulation.happened.items()))
@@ -157,6 +183,8 @@ def _live(store: Store, until: datetime) -> dict[str, int]:
 def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | None, until: datetime) -> None:
     """End of the transaction: the people, what happened as files to be written, the clock."""
     simulation.save()
+    if since is not None:
+        browsers.note_visitors(db, simulation.visitors)
     end = iso(until)
     files: dict[str, list[dict[str, Any]]] = defaultdict(list)
     waiting = db.execute(
@@ -177,6 +205,8 @@ def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | Non
         _put_out(db, f"site-{day}{suffix}.ndjson.gz", gzip.compress(lines.encode(), 5, mtime=0))
     if simulation.letters:
         _put_out(db, *post.returns_file(simulation.letters, _compact(until)))
+    if simulation.announced:
+        _put_out(db, *occasions.announcements_file(simulation.announced, _compact(until)))
     if paid_until := state.get(db, "ads_paid_until", ""):
         days = date.fromisoformat(paid_until), until.date()
         if spent := traffic.spend_file(simulation.seed, simulation.scale["contacts"], *days):
@@ -253,16 +283,34 @@ def report(store: Store) -> dict[str, Any]:
         }
 
 
-def leave_cart(entry: Any) -> None:
+def leave_cart(entry: Entry) -> None:
     """Makes some known customer leave a cart now, so that even a small world has one."""
+    if person_id := _some_customer(entry, "valid_format"):
+        entry.sim.schedule("visit", entry.at, person_id, abandon=True, extra=True)
+
+
+def call_service(entry: Entry) -> None:
+    """Makes some subscriber ask the service something now; most have an answer within a day."""
+    number = entry.data["number"]
+    if person_id := _some_customer(entry, "marketing_state = 'SUBSCRIBED'"):
+        entry.sim.schedule("ask_service", entry.at, person_id, hours=WAITS[number % len(WAITS)])
+        if number % 2:
+            entry.sim.schedule("survey", entry.at + timedelta(hours=40), person_id, form="service", mark=3)
+
+
+def want_content(entry: Entry) -> None:
+    """Makes somebody who has not agreed to mails ask for something to read now."""
+    if person_id := _some_customer(entry, "marketing_state in ('NOT_SUBSCRIBED', 'PENDING')"):
+        entry.sim.schedule("request", entry.at, person_id)
+
+
+def _some_customer(entry: Entry, condition: str) -> int | None:
     row = entry.db.execute(
-        "select id from shop_customers where valid_format and created_at < ?"
+        f"select id from shop_customers where {condition} and created_at < ?"  # ruff: ignore[hardcoded-sql-expression] - our own conditions
         " order by (id * 7919 + ?) % 1009, id limit 1",
         (iso(entry.at), entry.rng.randrange(1009)),
     ).fetchone()
-    if row is not None:
-        person_id = row["id"] - register.FIRST_CUSTOMER_ID
-        entry.sim.schedule("visit", entry.at, person_id, abandon=True, extra=True)
+    return row["id"] - register.FIRST_CUSTOMER_ID if row else None
 
 
 HANDLERS = {
@@ -273,5 +321,10 @@ HANDLERS = {
     **answers.HANDLERS,
     **reading.HANDLERS,
     **post.HANDLERS,
+    **visitors.HANDLERS,
+    **assortment.HANDLERS,
+    **occasions.HANDLERS,
     "leave_cart": leave_cart,
+    "call_service": call_service,
+    "want_content": want_content,
 }

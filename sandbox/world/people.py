@@ -138,6 +138,8 @@ class Person:
     """What their company has to spend in a year, in EUR."""
     texts: bool = False
     """Whether they agreed to text messages when they opened their account."""
+    eyeing: int | None = None
+    """The product id of what they think of buying."""
     notified: bool = False
     """Whether they let the site notify them."""
     dates: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,10 @@ from sandbox.world.reading import newsletter_answers
 from sandbox.world.sales import become_lead, join_crm
 from sandbox.world.shopping import referral
 from sandbox.world.simulation import Entry, site_url
+from sandbox.world.visitors import LOOKS_FIRST
+
+LEADS_SUBSCRIBE = 0.5
+"""The share of the leads who take the newsletter, too."""
 
 FIRST_CUSTOMER_ID = 7_200_000_000_000
 
@@ -31,10 +35,31 @@ def arrive(entry: Entry) -> None:
     if entry.data.get("chain"):
         gap = timedelta(days=1) / sim.scale["arrivals_a_day"]
         sim.schedule("arrive", entry.at + gap * entry.rng.uniform(0.2, 1.8), 0, chain=True)
+    own = Entry(sim, entry.at, person, entry.data, entry.rng)
+    if hours := entry.data.get("back_in") or _looks_first(entry):
+        sim.schedule("look_around", entry.at, person.id)
+        own.later("settle", timedelta(hours=hours))
+    else:
+        settle(own)
+
+
+def _looks_first(entry: Entry) -> float | None:
+    """After how many hours a newcomer comes back who at first only looks around; None: they do not."""
+    if entry.data.get("role") or entry.rng.random() >= LOOKS_FIRST:
+        return None
+    return entry.rng.uniform(3, 90)
+
+
+def settle(entry: Entry) -> None:
+    """A newcomer says who they are: an account, the newsletter, or a download in the name of a company."""
+    person, sim = entry.person, entry.sim
     friend = _friend(entry, person) if entry.rng.random() < 0.09 else None
     own = Entry(sim, entry.at, person, {"friend": friend}, entry.rng)
     if person.role == "lead":
         become_lead(own)
+        if entry.rng.random() < LEADS_SUBSCRIBE:
+            person.newsletter = "double"
+            open_account(own)
         return
     if person.role in {"customer", "subscriber"}:
         open_account(own)
@@ -157,6 +182,7 @@ def change_address(entry: Entry) -> None:
 
 HANDLERS = {
     "arrive": arrive,
+    "settle": settle,
     "confirm": confirm,
     "unsubscribe": unsubscribe,
     "fall_asleep": fall_asleep,

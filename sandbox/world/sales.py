@@ -13,6 +13,8 @@ from sandbox.world.people import INDUSTRIES, second_address
 from sandbox.world.simulation import Entry, site_url
 
 FIRST_CONTACT_ID = 210_000_000_000
+FIRST_TWIN_ID = FIRST_CONTACT_ID + 900_000_000
+"""Of records that somebody has entered again."""
 FIRST_COMPANY_ID = 310_000_000_000
 
 OWNERS = (
@@ -49,6 +51,11 @@ CALLS = (
     "Rückruf vereinbart, entscheidet bis Monatsende.",
 )
 
+
+OFFERS = 0.08
+"""Of the visits of a lead, how many are followed by a request for an offer."""
+OFFERED = ((900, 2_400, 4_900, 5_000, 12_000), (1_500, 6_500, 18_000))
+"""Budgets that are named in the last hours before the world's present: by subscribers, and by leads."""
 
 QUESTIONS = (
     ("DELIVERY_ISSUE", "Wo bleibt mein Paket?"),
@@ -181,10 +188,9 @@ def read(entry: Entry) -> None:
     stay = rng.randrange(30, 400)
     sim.site(person, at, "page_view", url, seconds_on_page=stay, **details, **came_by)
     at += timedelta(seconds=stay)
-    details["email"] = person.email
-    answers = reading.form_answers(person, rng)
-    sim.site(person, at, "form_submit", url, **details, **({"answers": answers} if answers else {}))
-    sim.site(person, at + timedelta(seconds=3), "content_download", url, **details)
+    reading.hand_over(entry, content, at, reading.form_answers(person, rng))
+    if rng.random() < OFFERS:
+        entry.some_day("ask_offer", rng.uniform(0, 20))
     _note(entry, person.crm_id, f"Form submission: {content.title}")
     if rng.random() < 0.25 + 0.6 * person.warmth:
         entry.some_day("read", rng.expovariate(1 / (30 - 22 * person.warmth)))
@@ -302,6 +308,20 @@ def close_ticket(entry: Entry) -> None:
     crm.update(entry.db, "tickets", record, changes, crm.milliseconds(entry.at))
 
 
+def ask_offers(entry: Entry) -> None:
+    """Makes some people of the CRM ask for an offer now, some of them subscribers."""
+    known = "select o.id from crm_object o %s where o.kind = 'contacts' and o.archived_at is null"
+    known += f" and o.id < {FIRST_TWIN_ID}"
+    order = " order by (o.id * 7907) % 10007, o.id limit ?"
+    subscribers = known % "join shop_customers c on c.email = o.email and c.marketing_state = 'SUBSCRIBED'"
+    leads = known % "" + " and json_extract(o.properties, '$.lifecyclestage') like '%lead'"
+    for query, budgets in zip((subscribers, leads), OFFERED, strict=True):
+        people = entry.db.execute(query + order, (len(budgets),)).fetchall()
+        for row, budget in zip(people, budgets, strict=False):
+            person_id = row["id"] - FIRST_CONTACT_ID
+            entry.sim.schedule("ask_offer", entry.at, person_id, budget=budget)
+
+
 def praise(entry: Entry) -> None:
     """The sales team has read how happy a customer is."""
     record = crm.find(entry.db, "contacts", entry.person.crm_id or 0)
@@ -316,7 +336,7 @@ def enter_twice(entry: Entry) -> None:
         return
     other = second_address(person, entry.sim.taken)
     entry.sim.taken.take(other, person.id)
-    twin = FIRST_CONTACT_ID + 900_000_000 + person.id
+    twin = FIRST_TWIN_ID + person.id
     properties = {
         "email": other,
         "firstname": person.first_name,
@@ -367,6 +387,7 @@ HANDLERS = {
     "move_deal": move_deal,
     "cool_down": cool_down,
     "come_back": come_back,
+    "ask_offers": ask_offers,
     "ask_service": ask_service,
     "close_ticket": close_ticket,
     "praise": praise,

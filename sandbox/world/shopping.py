@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from sandbox.shop import discounts
 from sandbox.store import iso, parse
 from sandbox.world import traffic
-from sandbox.world.catalogue import COMPANIONS, DISCOUNTS, SEARCHES, Product, handle_of
+from sandbox.world.catalogue import COMPANIONS, SEARCHES, Product, handle_of
 from sandbox.world.people import Person
 from sandbox.world.reading import read_something
 from sandbox.world.simulation import Entry, site_url
@@ -17,6 +18,11 @@ from sandbox.world.simulation import Entry, site_url
 CENT = Decimal("0.01")
 FREE_SHIPPING_FROM = Decimal("50.00")
 SHIPPING = Decimal("4.90")
+
+WISHED = 0.05
+"""The share of the products looked at that go onto the wish list."""
+EYED = 0.4
+"""How many of those who leave without buying come back to look at the same product."""
 
 Basket = list[tuple[Product, int]]
 
@@ -52,6 +58,7 @@ def visit(entry: Entry) -> None:
         )
     basket = choose(person, rng, sim.products)
     looked_at = [product for product, _ in basket] + rng.choices(sim.products, k=rng.randrange(0, 3))
+    looked_at += [product for product in sim.products if product.id == person.eyeing]
     for product in looked_at:
         stay = rng.randrange(15, 140)
         url = site_url(f"/products/{handle_of(product.title)}")
@@ -72,8 +79,25 @@ def visit(entry: Entry) -> None:
         at = fill_cart(entry, basket, at, known)
         if rng.random() < 0.6:
             abandon(entry, basket, at)
+    make_up_mind(entry, looked_at, at, known)
     if not entry.data.get("extra"):
         next_visit(entry)
+
+
+def make_up_mind(entry: Entry, looked_at: list[Product], at: datetime, known: bool) -> None:
+    """Some products go onto the wish list, and one may be looked at again next time."""
+    person, rng = entry.person, entry.rng
+    for product in looked_at:
+        if rng.random() < WISHED:
+            url = site_url(f"/products/{handle_of(product.title)}")
+            entry.sim.site(person, at, "wish", url, known=known, product_id=product_gid(product.id))
+    has_bought = person.last_purchase_at is not None and parse(person.last_purchase_at) >= entry.at
+    if has_bought:
+        person.eyeing = None
+    elif looked_at and rng.random() < EYED:
+        person.eyeing = looked_at[-1].id
+    if person.notified:
+        entry.sim.allow_notifications(person, at)
 
 
 def wants_to_buy(entry: Entry) -> bool:
@@ -102,6 +126,7 @@ def next_visit(entry: Entry) -> None:
 
 def choose(person: Person, rng: random.Random, products: list[Product]) -> Basket:
     """What somebody would like: usually what they know, mostly things that are used up."""
+    products = [product for product in products if product.in_stock]
     by_id = {product.id: product for product in products}
     weights = [product.category.weight for product in products]
     by_title = {product.title: product.id for product in products}
@@ -136,34 +161,6 @@ def referral(friend: int) -> dict[str, Any]:
         "utm_source": "friend",
         "utm_medium": "referral",
     }
-
-
-def passers_by(entry: Entry) -> None:
-    """A day's visitors nobody knows."""
-    rng, sim = entry.rng, entry.sim
-    for _ in range(rng.randrange(0, max(2, round(sim.scale["contacts"] / 100)))):
-        visitor = f"v-{rng.getrandbits(48):012x}"
-        at = entry.at + timedelta(seconds=rng.randrange(86400 - 600))
-        came_by = traffic.origin(entry.person, rng, True)
-        stay = rng.randrange(2, 60)
-        sim.site(
-            entry.person, at, "page_view", site_url("/"),
-            visitor_id=visitor, seconds_on_page=stay, **came_by,
-        )  # fmt: skip
-        if rng.random() < 0.5:
-            product = rng.choice(sim.products)
-            url = site_url(f"/products/{handle_of(product.title)}")
-            later = at + timedelta(seconds=rng.randrange(20, 300))
-            sim.site(
-                entry.person,
-                later,
-                "product_view",
-                url,
-                visitor_id=visitor,
-                seconds_on_page=rng.randrange(5, 150),
-                product_id=product_gid(product.id),
-            )
-    sim.schedule("passers_by", entry.at + timedelta(days=1), 0)
 
 
 # --------------------------------------------------------------------------------- checkouts
@@ -255,18 +252,18 @@ def buy(
 def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -> int:
     person, rng, sim = entry.person, entry.rng, entry.sim
     order_id = sim.next_id("order", 5_500_000_000_001)
-    percent = DISCOUNTS.get(code or "", 0)
-    gross = discounts = Decimal("0.00")
+    percent = discounts.percent_of(entry.db, code)
+    gross = off = Decimal("0.00")
     for product, quantity in basket:
         amount = product.price * quantity
         discount = (amount * percent / 100).quantize(CENT, ROUND_HALF_UP)
-        gross, discounts = gross + amount, discounts + discount
+        gross, off = gross + amount, off + discount
         entry.db.execute(
             "insert into shop_order_lines values (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
             (sim.next_id("order_line", 6_600_000_000_001), order_id, product.id, product.sku,
              product.title, quantity, quantity, str(product.price), str(discount)),
         )  # fmt: skip
-    subtotal = gross - discounts
+    subtotal = gross - off
     shipping = Decimal("0.00") if subtotal >= FREE_SHIPPING_FROM else SHIPPING
     total = subtotal + shipping
     tax = (total * 19 / 119).quantize(CENT, ROUND_HALF_UP)
@@ -284,7 +281,7 @@ def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -
         "test": int(test),
         "currency": "EUR",
         "subtotal": str(subtotal),
-        "discounts": str(discounts),
+        "discounts": str(off),
         "shipping": str(shipping),
         "tax": str(tax),
         "total": str(total),
@@ -297,6 +294,7 @@ def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -
     names = ", ".join(order)
     marks = ", ".join(f":{name}" for name in order)
     entry.db.execute(f"insert into shop_orders ({names}) values ({marks})", order)  # ruff: ignore[hardcoded-sql-expression] - names from above
+    discounts.use(entry.db, code, moment)
     if pending:
         entry.some_day("pay", rng.uniform(1, 4), order=order_id)
     return order_id
@@ -304,7 +302,6 @@ def _write_order(entry: Entry, basket: Basket, at: datetime, code: str | None) -
 
 HANDLERS = {
     "visit": visit,
-    "passers_by": passers_by,
     "return_to_cart": return_to_cart,
     "forget_cart": forget_cart,
 }

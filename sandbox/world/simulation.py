@@ -26,6 +26,10 @@ HOURS = (7, 8, 8, 9, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18, 18, 19, 19, 20, 20,
 """When people are at their screens, by their own clocks; evenings most."""
 
 
+MAILED = timedelta(days=2)
+"""How long before the world's present the site began to send what is asked for by mail."""
+
+
 def site_url(path: str) -> str:
     """The address a person's browser shows. Not the sandbox's own, whose port may change."""
     return f"https://shop.example{path}"
@@ -73,11 +77,15 @@ class Simulation:
         self.taken = Taken(db)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.letters: list[dict[str, Any]] = []
+        self.announced: list[dict[str, Any]] = []
+        self.visitors: dict[str, int] = {}
+        """Whose browser was on the site, by visitor id; 0 for people nobody knows."""
         self.happened: dict[str, int] = defaultdict(int)
         self._people: dict[int, Person] = {}
         self._agenda: list[tuple[str, int, str, int, dict[str, Any]]] = []
         self._seq = int(state.get(db, "agenda_seq", "0"))
         self._ids = json.loads(state.get(db, "last_ids", "{}"))
+        self.mailed_since = parse(state.get(db, "start")) - MAILED
         self.scale = json.loads(state.get(db, "scale", "{}"))
 
     def schedule(self, kind: str, at: datetime, person_id: int, **data: Any) -> None:
@@ -157,7 +165,16 @@ class Simulation:
             "utm_campaign": None,
             "utm_content": None,
         }
+        self.visitors[record["visitor_id"]] = person.id
         self.events.append((record["occurred_at"], record | details))
+
+    def allow_notifications(self, person: Person, at: datetime) -> None:
+        """The person's browser may notify them from now on; it subscribes once the site's backend answers."""
+        self.db.execute(
+            "insert or ignore into world_browsers (visitor_id, person_id, language, allowed_at)"
+            " values (?, ?, ?, ?)",
+            (person.visitor_id, person.id, person.language, iso(at)),
+        )
 
 
 NOBODY = Person(

@@ -29,8 +29,23 @@ create table if not exists world_outbox (
     name text primary key,              -- a file of site events that must appear in the inbox folder
     body blob not null
 );
+create table if not exists world_browsers (
+    visitor_id text primary key,        -- a browser that may show notifications
+    person_id integer not null,
+    language text not null,
+    allowed_at text not null,
+    browser_id text                     -- at the push service, once it has subscribed
+);
+create table if not exists world_askers (
+    visitor_id text primary key,        -- a browser that has yet to ask for overlays
+    person_id integer not null
+);
+create table if not exists world_beacons (
+    url text primary key,               -- what a browser's service worker has yet to report
+    due_at text not null
+);
 create table if not exists world_opt_outs (
-    message_key text primary key,       -- an unsubscribe link somebody has decided to press
+    message_key text primary key,       -- an unsubscribe link, or one to confirm, somebody will press
     url text not null,
     due_at text not null,
     attempts integer not null default 0,

@@ -295,5 +295,5 @@ def test_tickets_are_found_by_their_change_and_lead_to_a_contact(crm: httpx.Clie
     assert found["results"][0]["properties"]["closed_date"] == "2026-06-01T12:00:00.000Z"
     read = "/crm/associations/2026-09/tickets/contacts/batch/read"
     [result] = crm.post(read, json={"inputs": [{"id": "6"}]}).json()["results"]
-    assert result["to"][0]["toObjectId"] == 3
+    assert result["to"][0]["toObjectId"] == "3"
     assert crm.post(tickets, json={"properties": {"subject": "No stage"}}).status_code == 400

@@ -3,9 +3,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import random
 import re
 import sqlite3
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.store import Store, iso, parse
-from sandbox.world import clock
+from sandbox.world import assortment, catalogue, clock, occasions, shopping
 from sandbox.world.catalogue import CONTENTS
+from sandbox.world.simulation import NOBODY
 
 START = parse("2026-11-20T06:00:00Z")
 RESERVED = re.compile(r"@(@|\.)?([\w-]+\.)*(example|example\.(com|org|net))$")
@@ -153,7 +156,8 @@ def test_history_is_one_file_a_day_in_order_and_not_from_the_future(world):
         assert lines[-1]["occurred_at"] <= iso(START)
         days.update(line["type"] for line in lines)
     assert set(days) == {
-        "page_view", "product_view", "search", "cart_add", "content_download", "form_submit", "survey",
+        "page_view", "product_view", "search", "cart_add", "wish", "exit_intent",
+        "content_download", "form_submit", "survey",
     }  # fmt: skip
 
 
@@ -210,12 +214,92 @@ def test_every_address_and_number_is_one_that_nobody_has(world):
          " where json_extract(properties, '$.lifecyclestage') = 'evangelist'"),
         ("people whom many follow", "select 1 from crm_object where kind = 'contacts'"
          " and json_extract(properties, '$.followercount') + 0 > 2000"),
+        ("parcels delivered lately", "select 1 from shop_fulfillments where delivered_at >= '2026-11-13'"),
+        ("parcels under way", "select 1 from shop_fulfillments where delivered_at is null"),
+        ("products that are sold out", "select 1 from shop_products where inventory = 0"),
+        ("products that nobody has rated", "select 1 from shop_products where rating is null"),
+        ("people who agreed to texts", "select 1 from shop_customers where sms_state = 'SUBSCRIBED'"),
+        ("browsers that may notify", "select 1 from world_browsers"),
+        ("open tickets", "select 1 from crm_object where kind = 'tickets'"
+         " and json_extract(properties, '$.closed_date') is null"),
+        ("tickets closed lately", "select 1 from crm_object where kind = 'tickets'"
+         " and json_extract(properties, '$.closed_date') >= '2026-11-17'"),
+        ("members", "select 1 from crm_object"
+         " where json_extract(properties, '$.member_since') like '202_-__-__'"),
+        ("contracts that end", "select 1 from crm_object where json_extract(properties, '$.contract_end')"
+         " between '2026-12-01' and '2027-01-31'"),
+        ("babies on the way", "select 1 from crm_object"
+         " where json_extract(properties, '$.baby_due') > '2026-11-22'"),
+        ("babies that are there", "select 1 from crm_object"
+         " where json_extract(properties, '$.baby_due') < '2026-11-20'"),
+        ("somebody born on a leap day", "select 1 from crm_object"
+         " where json_extract(properties, '$.date_of_birth') like '%-02-29'"),
+        ("birthdays these days", "select 1 from crm_object"
+         " where json_extract(properties, '$.date_of_birth') like '%-11-20'"),
+        ("leads with the newsletter", "select 1 from crm_object o join shop_customers c on c.email = o.email"
+         " where o.kind = 'contacts' and c.marketing_state = 'SUBSCRIBED'"
+         " and json_extract(o.properties, '$.lifecyclestage') in ('lead', 'marketingqualifiedlead')"),
         ("merged contacts", "select 1 from crm_merge"),
         ("people in both systems", "select 1 from crm_object o join shop_customers c on c.email = o.email"),
     ],
 )  # fmt: skip
 def test_the_world_has(world, what, query):
     assert rows(world, query), what
+
+
+def test_prices_fall_and_rise_and_products_come_back(tmp_path):
+    store = new_world(tmp_path, contacts=20, days=30)
+
+    def products():
+        return {row["id"]: row for row in rows(store, "select * from shop_products")}
+
+    before = products()
+    clock.advance(store, START + timedelta(days=3))
+    after = products()
+    reduced = [one for one in after if Decimal(after[one]["price"]) < Decimal(before[one]["price"])]
+    back = [one for one in after if after[one]["inventory"] > 0 == before[one]["inventory"]]
+    assert len(reduced) == assortment.REDUCED
+    assert len(back) == assortment.SOLD_OUT
+    assert all(after[one]["updated_at"] > before[one]["updated_at"] for one in (*reduced, *back))
+    clock.advance(store, START + timedelta(days=60))
+    later = products()
+    assert [later[one]["price"] for one in reduced] == [before[one]["price"] for one in reduced]
+
+
+def test_nobody_chooses_what_is_sold_out(world):
+    with world.read() as db:
+        products = catalogue.read(db)
+    left = [replace(product, in_stock=product.id % 2 == 0) for product in products]
+    person = replace(NOBODY, staple=products[0].id, favourites=[product.id for product in products[:20]])
+    rng = random.Random(7)  # ruff: ignore[suspicious-non-cryptographic-random-usage]
+    chosen = {product.id for _ in range(300) for product, _ in shopping.choose(person, rng, left)}
+    assert chosen == {product.id for product in left if product.in_stock}
+
+
+def test_some_look_around_first_and_say_later_who_they_are(world):
+    known = defaultdict(set)
+    for event in site_events(world.home):
+        who = event["customer_id"] or event["email"]
+        known[event["visitor_id"]].add("known" if who else event["type"])
+    curious = [seen for seen in known.values() if {"known", "exit_intent"} <= seen]
+    unknown = [seen for seen in known.values() if "known" not in seen]
+    assert len(curious) > 5
+    assert any("exit_intent" in seen for seen in unknown)
+
+
+def test_what_is_announced_stands_in_a_file_once(tmp_path):
+    store = new_world(tmp_path, contacts=20, days=60)
+    for days in (1, 2, 30):
+        clock.advance(store, START + timedelta(days=days), outlets(tmp_path))
+    lines = [
+        row
+        for name, text in dropped(tmp_path).items()
+        if name.startswith("announcements/")
+        for row in csv.DictReader(text.splitlines())
+    ]
+    assert len({row["announcement_id"] for row in lines}) == len(lines) == len(occasions.ANNOUNCED)
+    assert {row["kind"] for row in lines} == {"store", "event", "release"}
+    assert all(row["announced_at"] < row["starts_at"] for row in lines)
 
 
 def test_a_world_of_a_few_people_still_has_what_a_first_look_needs(tmp_path):

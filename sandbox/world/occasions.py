@@ -1,0 +1,98 @@
+"""Days that somebody has to know of: birthdays and other dates in the CRM, and what the shop announces."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sandbox.crm import store as crm
+from sandbox.store import iso
+from sandbox.world.simulation import Entry, site_url
+from sandbox.world.traffic import as_csv
+
+NOTED = {
+    # property: years and days from the present to the day that is noted, a line for each person
+    "date_of_birth": ((-34, 0), (-47, 1), (-29, 2), (-61, 3), (-52, 7)),
+    "member_since": ((-1, 0), (-2, 1), (-3, 2)),
+    "contract_end": ((0, 14), (0, 30), (0, 31), (0, 60)),
+    "baby_due": ((0, 112), (0, 56), (0, 57), (0, -91), (0, -92)),
+}
+"""What the service writes down about customers shortly before the world's present, so that it has some."""
+
+BORN_ON_A_LEAP_DAY = "1988-02-29"
+
+COLUMNS = (
+    "announcement_id", "kind", "title", "description", "starts_at", "announced_at", "city", "country",
+    "zip_prefix", "product_type", "url", "image_url",
+)  # fmt: skip
+
+ANNOUNCED = (
+    # days until it is announced, days from then until it begins; kind, title, description, where, for whom
+    (-40, 21, "store", "Neuer Laden in Köln", "Eröffnung mit Verkostung", "Köln", "DE", "5", None),
+    (-1, 10, "store", "Neuer Laden in Hamburg", "Zur Eröffnung gibt es Tee", "Hamburg", "DE", "2", None),
+    (-1, 14, "release", "First Flush 2027", "Die erste Ernte ist da", None, None, None, "Black tea"),
+    (1, 12, "event", "Tea tasting in London", "Six teas with our buyer", "London", "GB", None, None),
+    (2, 9, "release", "New roast: Sidama", "A light roast for filters", None, None, None, "Coffee"),
+    (20, 15, "store", "Neuer Laden in Wien", "Tee und Kaffee am Naschmarkt", "Wien", "AT", "1", None),
+)  # fmt: skip
+"""Where: city, country, beginning of the postcode. For whom: who has bought this type of product."""
+
+
+def note_dates(entry: Entry) -> None:
+    """The service writes down what some subscribers have told it."""
+    today = entry.at.date() + timedelta(days=entry.data["ahead"])
+    days = [(name, _day(today, *distance)) for name, distances in NOTED.items() for distance in distances]
+    days.append(("date_of_birth", BORN_ON_A_LEAP_DAY))
+    found = entry.db.execute(
+        "select o.id from crm_object o join shop_customers c on c.email = o.email"
+        " where o.kind = 'contacts' and o.archived_at is null and c.marketing_state = 'SUBSCRIBED'"
+        " order by (o.id * 7919) % 10007, o.id limit ?",
+        (len(days),),
+    ).fetchall()
+    for row, (name, day) in zip(found, days, strict=False):
+        record = crm.find(entry.db, "contacts", row["id"])
+        if record is not None:
+            crm.update(entry.db, "contacts", record, {name: day}, crm.milliseconds(entry.at))
+
+
+def _day(today: date, years: int, days: int) -> str:
+    there = today + timedelta(days=days)
+    is_leap_day = (there.month, there.day) == (2, 29)
+    return there.replace(year=there.year + years, day=28 if is_leap_day else there.day).isoformat()
+
+
+def announce(entry: Entry) -> None:
+    """Marketing adds a line to its list."""
+    number = entry.data["number"]
+    _, until, kind, title, text, city, country, prefix, product_type = ANNOUNCED[number]
+    entry.sim.announced.append(
+        {
+            "announcement_id": f"A-{number + 1:03d}",
+            "kind": kind,
+            "title": title,
+            "description": text,
+            "starts_at": iso((entry.at + timedelta(days=until)).replace(hour=10, minute=0, second=0)),
+            "announced_at": iso(entry.at),
+            "city": city,
+            "country": country,
+            "zip_prefix": prefix,
+            "product_type": product_type,
+            "url": site_url(f"/news/a-{number + 1:03d}"),
+            "image_url": None,
+        }
+    )
+
+
+def announcements_file(rows: list[dict[str, Any]], name: str) -> tuple[str, bytes]:
+    """Marketing's list as a CSV, and where it goes."""
+    return f"announcements/announcements-{name}.csv", as_csv(COLUMNS, rows, ",")
+
+
+def plan(schedule: Any, start: datetime) -> None:
+    """Put everything of this module on the agenda; `start` is the end of the history."""
+    schedule("note_dates", start - timedelta(days=2), 0, ahead=2)
+    for number, (days, *_) in enumerate(ANNOUNCED):
+        schedule("announce", start + timedelta(days=days), 0, number=number)
+
+
+HANDLERS = {"note_dates": note_dates, "announce": announce}
