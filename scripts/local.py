@@ -18,6 +18,10 @@ from cryptography.fernet import Fernet
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+SMS_ACCOUNT = "AC" + 32 * "0"
+SMS_NUMBER = "+493023125000"
+"""One of the numbers kept free for films."""
+
 
 @dataclass(frozen=True)
 class Local:
@@ -32,11 +36,9 @@ class Local:
         """Open the installation in `home`; the first call chooses free ports and new secrets."""
         home.mkdir(parents=True, exist_ok=True)
         secrets_file = home / "secrets.json"
-        if not secrets_file.exists():
-            names = ("airflow_password", "api_secret", "jwt_secret", "shop", "crm", "mail", "web")
-            # In hex: on a command line a token that begins with a dash would be an option.
-            values = {name: secrets.token_hex(24) for name in names}
-            values["fernet"] = Fernet.generate_key().decode()
+        known = json.loads(secrets_file.read_text()) if secrets_file.exists() else {}
+        values = _new_secrets() | known
+        if values != known:
             write_json(secrets_file, values, mode=0o600)
         ports_file = home / "ports.json"
         ports = json.loads(ports_file.read_text()) if ports_file.exists() else {}
@@ -44,7 +46,7 @@ class Local:
             wished = {"airflow": 8080, "sandbox": 8081, "web": 8082}
             ports = _free_ports(wished)
             write_json(ports_file, ports)
-        return cls(home, ports, json.loads(secrets_file.read_text()))
+        return cls(home, ports, values)
 
     def on_free_ports(self) -> Local:
         """The same with other ports where another program has taken ours. Call it when nothing runs."""
@@ -71,6 +73,7 @@ class Local:
     def environment(self) -> dict[str, str]:
         """The environment every service is started with: Airflow's settings and the connections."""
         sandbox = self.url("sandbox")
+        shop = {"shop_url": f"{sandbox}/shop"}
         connections = {
             "warehouse": {"conn_type": "duckdb", "host": str(self.home / "warehouse")},
             "ledger": {"conn_type": "sqlite", "host": str(self.home / "ledger.db")},
@@ -80,7 +83,12 @@ class Local:
                 "login": "kreislauf",
                 "password": self.secrets["shop"],
             },
-            "crm": {"conn_type": "http", "host": f"{sandbox}/crm", "password": self.secrets["crm"]},
+            "crm": {
+                "conn_type": "http",
+                "host": f"{sandbox}/crm",
+                "password": self.secrets["crm"],
+                "extra": shop,
+            },
             "sendgrid": {
                 "conn_type": "http",
                 "host": f"{sandbox}/mail",
@@ -89,10 +97,33 @@ class Local:
                     "from_email": "hello@shop.example",
                     "from_name": "Sandbox Shop",
                     "postal_address": "Sandbox Shop, Musterweg 1, 10115 Berlin",
-                    "shop_url": f"{sandbox}/shop",
+                    **shop,
                 },
             },
-            "web": {"conn_type": "http", "host": self.url("web"), "password": self.secrets["web"]},
+            "sms": {
+                "conn_type": "http",
+                "host": f"{sandbox}/sms",
+                "login": SMS_ACCOUNT,
+                "password": self.secrets["sms"],
+                "extra": {"from": SMS_NUMBER, "from_name": "Sandbox Shop", **shop},
+            },
+            "push": {
+                "conn_type": "http",
+                "password": self.secrets["vapid"],
+                "extra": {"subject": "mailto:hello@shop.example", "services": ["127.0.0.1"], **shop},
+            },
+            "webhook": {
+                "conn_type": "http",
+                "host": f"{sandbox}/webhook/receive",
+                "password": self.secrets["webhook"],
+                "extra": shop,
+            },
+            "web": {
+                "conn_type": "http",
+                "host": self.url("web"),
+                "password": self.secrets["web"],
+                "extra": {"origins": [sandbox], **shop},
+            },
         }
         airflow = {
             "AIRFLOW_HOME": str(self.airflow_home),
@@ -137,6 +168,14 @@ class Local:
             # Hundreds of processes import the same modules: let the first one keep them compiled.
             "PYTHONDONTWRITEBYTECODE": "",
         }
+
+
+def _new_secrets() -> dict[str, str]:
+    names = ("airflow_password", "api_secret", "jwt_secret", "shop", "crm", "mail", "sms", "webhook", "web")
+    # In hex: on a command line a token that begins with a dash would be an option.
+    values = {name: secrets.token_hex(24) for name in names}
+    # A private key for web push is 32 random bytes, base64url (RFC 8292).
+    return values | {"fernet": Fernet.generate_key().decode(), "vapid": secrets.token_urlsafe(32)}
 
 
 def write_json(path: Path, value: object, mode: int = 0o644) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import psutil
 
-from scripts.local import REPOSITORY, Local, write_json
+from scripts.local import REPOSITORY, SMS_ACCOUNT, Local, write_json
 
 STAY = b"stay"
 
@@ -209,10 +209,15 @@ def sandbox_command(local: Local) -> list[str]:
         "--site-inbox", str(local.landing / "inbox" / "site_events"),
         "--files-inbox", str(local.landing / "inbox"),
         "--webhook", f"{local.url('web')}/events/sendgrid",
+        "--sms-answers", f"{local.url('web')}/sms/inbound",
+        "--site-backend", local.url("web"),
         "--client-id", "kreislauf",
         "--client-secret", local.secrets["shop"],
         "--crm-token", local.secrets["crm"],
         "--mail-key", local.secrets["mail"],
+        "--sms-account", SMS_ACCOUNT,
+        "--sms-token", local.secrets["sms"],
+        "--webhook-secret", local.secrets["webhook"],
         *json.loads((local.home / "sandbox.json").read_text()),
     ]  # fmt: skip
 
