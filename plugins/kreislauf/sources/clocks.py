@@ -18,22 +18,13 @@ CLOCKS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ledger_links", "ledger_suppressions", "ledger_events", "ledger_consents"), ()),
     **dict.fromkeys(("ledger_push_subscriptions", "ledger_audience_members"), ()),
     "ad_spend": ("day",),
-<<<<<<< Updated upstream
     "announcements": (),
-    "membership_changes": (),
-    "postal_returns": ("returned_on",),
-}
-"""The columns of a raw table that say when a row is from. A build as of a moment has the rows whose
-clocks all stand before it; the lines of an order and the like belong to the record they came with, and
-what was recorded of memberships is looked up as of a moment by its reports. An announcement may be
-known before its moment."""
-=======
     "membership_changes": ("as_of",),
     "postal_returns": ("returned_on",),
 }
 """The columns of a raw table that say when a row is from. A build as of a moment has the rows whose
-clocks all stand before it; the lines of an order and the like belong to the record they came with."""
->>>>>>> Stashed changes
+clocks all stand before it; the lines of an order and the like belong to the record they came with. An
+announcement may be known before its moment."""
 
 
 def latest(table: str, rows: Any) -> datetime | None:
