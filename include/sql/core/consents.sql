@@ -13,6 +13,12 @@ suppressions as (
     select * from core.suppressions
 ),
 
+ledger_consents as (
+    -- Confirmed by following a link; what was revoked is a suppression, too.
+    select * from staging.ledger_consents
+    where channel = 'email' and topic = 'marketing' and state = 'granted'
+),
+
 customer_keys as (
     select
         source_id,
@@ -27,6 +33,14 @@ crm_keys as (
         contact_id
     from core.contact_keys
     where source = 'crm'
+),
+
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
 )
 
 select
@@ -62,3 +76,13 @@ where
     reason in ('opt_out', 'complaint')
     and channel in ('email', 'all')
     and contact_id is not null
+union all
+select
+    address_keys.contact_id,
+    'ledger' as source,
+    'consent-' || ledger_consents.consent_id as source_id,
+    ledger_consents.stated_at as occurred_at,
+    'granted' as state,
+    ledger_consents.basis
+from ledger_consents
+inner join address_keys on ledger_consents.address = address_keys.source_id

@@ -7,6 +7,13 @@ with contacts as (
     where email_consent = 'granted'
 ),
 
+asleep as (
+    -- Who let a last attempt pass is left alone until it shows up again.
+    select contact_id
+    from core.audience_members
+    where audience = 'sunset' and left_at is null
+),
+
 statements as (
     select
         *,
@@ -39,6 +46,11 @@ select
     email_consent_basis as basis,
     email_consent_at as granted_at
 from contacts
+where
+    not exists (
+        select 1 from asleep
+        where asleep.contact_id = contacts.contact_id
+    )
 union all
 select
     contact_id,

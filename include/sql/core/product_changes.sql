@@ -8,9 +8,9 @@ with versions as (
         updated_at as changed_at,
         coalesce(status = 'active', false) as is_active,
         unit_amount,
-        stock,
+        stock_quantity,
         lag(unit_amount) over (partition by product_id order by updated_at) as old_amount,
-        lag(stock) over (partition by product_id order by updated_at) as old_stock
+        lag(stock_quantity) over (partition by product_id order by updated_at) as old_stock
     from staging.shop_product_versions
 ),
 
@@ -35,4 +35,4 @@ select
     old_amount,
     unit_amount as new_amount
 from active
-where stock > 0 and old_stock <= 0
+where stock_quantity > 0 and old_stock <= 0

@@ -29,12 +29,14 @@ select
     products.url,
     products.image_url,
     products.unit_amount,
-    products.stock,
+    products.stock_quantity,
+    products.rating,
+    products.rating_count,
     products.tags,
     products.status,
     -- Where stock is not counted there is always some.
     coalesce(
-        products.status = 'active' and coalesce(products.stock > 0, true), false
+        products.status = 'active' and coalesce(products.stock_quantity > 0, true), false
     ) as is_available,
     cast(coalesce(sales.sold_quantity, 0) as bigint) as sold_quantity,
     cast(coalesce(sales.net_amount, 0) as decimal(18, 2)) as net_amount,

@@ -16,6 +16,6 @@ select
     lower(status) as status,
     unit_amount,
     -- Where it is not counted the shop says 0.
-    case when coalesce(tracks_stock, true) then stock end as stock
+    case when coalesce(tracks_stock, true) then stock_quantity end as stock_quantity
 from versions
 where recency = 1

@@ -11,6 +11,12 @@ from kreislauf.sources.streams import Stream, Table
 CHILDREN_ON_PAGE = 20
 CHILDREN_FETCHED_ON = 250
 
+METAFIELDS = {
+    "rating": 'metafield(namespace: "reviews", key: "rating")',
+    "ratingCount": 'metafield(namespace: "reviews", key: "rating_count")',
+}
+"""Names by which a declared path means a metafield."""
+
 _PAGE_INFO = "pageInfo { hasNextPage endCursor }"
 
 Tree = dict[str, Any]
@@ -92,4 +98,10 @@ def _put(tree: Tree, path: str) -> None:
 
 
 def _text(tree: Tree) -> str:
-    return " ".join(f"{name} {{ {_text(inner)} }}" if inner else name for name, inner in tree.items())
+    return " ".join(
+        f"{_field(name)} {{ {_text(inner)} }}" if inner else name for name, inner in tree.items()
+    )
+
+
+def _field(name: str) -> str:
+    return f"{name}: {METAFIELDS[name]}" if name in METAFIELDS else name

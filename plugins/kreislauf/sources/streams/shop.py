@@ -149,8 +149,11 @@ SHOP_PRODUCTS = Stream(
                 "url": text("$.onlineStoreUrl"),
                 "image_url": text("$.featuredMedia.preview.image.url"),
                 "unit_amount": money("$.priceRangeV2.minVariantPrice.amount"),
-                "stock": whole("$.totalInventory"),
+                "stock_quantity": whole("$.totalInventory"),
                 "tracks_stock": flag("$.tracksInventory"),
+                # Shopify's standard metafields for reviews; graphql.py says which.
+                "rating": text("$.rating.value"),
+                "rating_count": whole("$.ratingCount.value"),
                 "tags": Column("$.tags", "JSON_LIST"),
             }
         )
