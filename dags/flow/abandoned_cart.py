@@ -14,9 +14,8 @@ discount.
 What counts as a cart: include/sql/triggers/cart_abandoned.sql. It is in the class `cart` of
 include/policy.yaml, so other flows' mails do not hold it back.
 
-**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
-the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
-Steps that wait as `quality_gate`: the shop's data is older than the step's moment; look at `ingest_shop`.
+**When steps wait** as `quality_gate`, the shop's data is older than their moment: look at `ingest_shop`. As
+`no_voucher`: run `maintain_vouchers`.
 """
 
 from kreislauf.flow import Branch, Email, Flow, Push, Test

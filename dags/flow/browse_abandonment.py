@@ -11,9 +11,7 @@ days.
 **What to change where.** Delay and cap: here. How often counts as often:
 include/sql/triggers/browse_abandoned.sql. Words: include/templates/browse_abandonment/.
 
-**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
-the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
-Steps that wait as `quality_gate`: what happened on the site, or in the shop, has not been read yet.
+**When it waits** as `quality_gate`, what happened on the site or in the shop has not been read yet.
 """
 
 from kreislauf.flow import Email, Flow

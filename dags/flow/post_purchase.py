@@ -14,9 +14,6 @@ paragraph 7). The confirmation of an order is the shop's own mail.
 
 **What to change where.** Delays and tests: here. Words: include/templates/post_purchase/. What is offered:
 include/sql/scores/recommendations.sql.
-
-**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
-the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
 """
 
 from kreislauf.flow import Branch, Email, Flow, Test

@@ -12,9 +12,6 @@ it. The purchase begins a new occurrence, with a new date.
 **What to change where.** Delays and cap: here. Days before, shortest interval:
 include/sql/triggers/replenishment_due.sql. What is a consumable: the tag `consumable` in the shop. Words:
 include/templates/replenishment/.
-
-**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
-the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
 """
 
 from kreislauf.flow import Email, Flow

@@ -13,9 +13,7 @@ recorded as expired and gets nothing.
 **What to change where.** Delays and order: here. Words: include/templates/welcome/. What is offered:
 include/sql/triggers/subscribed.sql, include/sql/seeds/contents.csv. The discount: in the shop.
 
-**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
-the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
-`voucher` that waits as `no_voucher`: run `maintain_vouchers`.
+**When `voucher` waits** as `no_voucher`, no code is left in the pool: run `maintain_vouchers`.
 """
 
 from kreislauf.flow import Email, Flow

@@ -12,9 +12,7 @@ same silence. Who lapsed before the flow began is recorded as expired and gets n
 **What to change where.** Delays: here. Spans: include/sql/seeds/winback_spans.csv; the half year:
 include/sql/triggers/lapsed.sql. Words: include/templates/winback/. The discount: in the shop.
 
-**When a task is red.** `trigger`: nothing is published yet, run `build_warehouse`. `decide`: its log names
-the table. `send`: its log says what was refused and which connection to check; mend it and clear the task.
-`discount` that waits as `no_voucher`: run `maintain_vouchers`.
+**When `discount` waits** as `no_voucher`, no code is left in the pool: run `maintain_vouchers`.
 """
 
 from kreislauf.flow import Email, Flow
