@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -44,7 +44,7 @@ def publish(engine: Engine, as_of: datetime, rows: Mapping[str, list[dict[str, A
     tables = {*ALSO_READ, *rows} | {name for name in schema if name.split(".")[0] in READ_BY_FLOWS}
     tables |= {name for table in DERIVED for name in _models()[table].depends_on} - set(DERIVED)
     for table in sorted(tables):
-        engine.create_table(build, table, _select(engine, table, rows.get(table, [])))
+        engine.create_table(build, table, rows_as_select(engine.dialect, table, rows.get(table, [])))
     for table in DERIVED:
         if table not in rows:
             engine.create_table(build, table, _models()[table].compile(engine.dialect, as_of))
@@ -62,7 +62,8 @@ def _schema() -> Schema:
     return Schema(_models())
 
 
-def _select(engine: Engine, table: str, rows: list[dict[str, Any]]) -> str:
+def rows_as_select(dialect: str, table: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A SELECT that gives these rows in the columns of a table. Raises KeyError for a column it lacks."""
     columns = _schema()[table]
     for row in rows:
         if unknown := set(row) - set(columns):
@@ -71,7 +72,7 @@ def _select(engine: Engine, table: str, rows: list[dict[str, Any]]) -> str:
     for row in rows or [{}]:
         values = []
         for name, type_ in columns.items():
-            type_ = type_.replace("DOUBLE", "DOUBLE PRECISION") if engine.dialect == "postgres" else type_
+            type_ = type_.replace("DOUBLE", "DOUBLE PRECISION") if dialect == "postgres" else type_
             values.append(f'cast({_literal(row.get(name))} as {type_}) as "{name}"')
         selects.append(f"select {', '.join(values)}{'' if rows else ' where 1 = 0'}")
     return " union all ".join(selects)
