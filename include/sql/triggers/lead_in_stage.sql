@@ -47,12 +47,12 @@ questions as (
 contents as (
     select
         contact_id,
-        max(case when position = 1 then title end) as title_1,
-        max(case when position = 1 then url end) as url_1,
-        max(case when position = 2 then title end) as title_2,
-        max(case when position = 2 then url end) as url_2,
-        max(case when position = 3 then title end) as title_3,
-        max(case when position = 3 then url end) as url_3
+        max(case when position = 1 then title end) as first_title,
+        max(case when position = 1 then url end) as first_url,
+        max(case when position = 2 then title end) as second_title,
+        max(case when position = 2 then url end) as second_url,
+        max(case when position = 3 then title end) as third_title,
+        max(case when position = 3 then url end) as third_url
     from audiences.next_content
     group by contact_id
 ),
@@ -77,12 +77,12 @@ select
     asked.entered_at as occurred_at,
     asked.stage,
     personas.persona,
-    contents.title_1,
-    contents.url_1,
-    contents.title_2,
-    contents.url_2,
-    contents.title_3,
-    contents.url_3,
+    contents.first_title,
+    contents.first_url,
+    contents.second_title,
+    contents.second_url,
+    contents.third_title,
+    contents.third_url,
     questions.question,
     questions.text as question_text,
     questions.reason as question_reason,
