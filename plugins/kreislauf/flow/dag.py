@@ -8,7 +8,8 @@ campaign and the DAGs that maintain share what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,9 @@ from kreislauf.assets import PUBLISHED
 from kreislauf.delivery.transport import DeliveryError, SendingDisabled
 from kreislauf.flow.model import Flow, Step, dag_id
 from kreislauf.flow.policy import load_policy
+from kreislauf.flow.summary import note, table
+
+log = logging.getLogger(__name__)
 
 DEFAULTS = {"owner": "crm", "retries": 2, "retry_delay": timedelta(seconds=30)}
 
@@ -34,7 +38,7 @@ MANUAL = """
 provider; reads the published build.
 
 **Rerun.** Clear any task, or trigger a run: what was decided stays decided, nothing is sent twice.
-`dry_run` counts and writes nothing; later steps then see only what earlier runs decided.
+`dry_run` decides everything, shows the counts and takes it back: nothing is written, nothing is sent.
 
 **When a task is red**
 
@@ -98,12 +102,19 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
             from kreislauf.flow.candidates import occurrences
 
             moment = moment_of(context)
-            return moment | {"occurrences": occurrences(hooks.warehouse(), steps[0], run_of(moment, context))}
+            run = run_of(moment, context)
+            found = moment | {"occurrences": occurrences(hooks.warehouse(), steps[0], run)}
+            return found | ({"dry_run": rehearse(steps, run)} if context["params"]["dry_run"] else {})
 
         @task(multiple_outputs=False)
         def account(**context: Any) -> dict[str, Any]:
             """Add up what this run decided and what became of it."""
-            return count_run(context)
+            if context["params"]["dry_run"]:
+                counts = context["ti"].xcom_pull("trigger")["dry_run"]["counts"]
+                return {step: {"dry_run": counted} for step, counted in counts.items()}
+            counts = count_run(context)
+            log.info("%s", note(counts))
+            return {step.name: counts[step.name] for step in steps if step.name in counts}
 
         first, last = trigger(), account()
         groups = {step.name: _step_group(step) for step in steps}
@@ -127,11 +138,14 @@ def _step_group(step: Step) -> TaskGroup:
             from kreislauf.flow.candidates import candidates, gate
             from kreislauf.flow.decide import decide as decide_step
 
-            engine, run = hooks.warehouse(), run_of(context["ti"].xcom_pull("trigger"), context)
-            policy = load_policy()
+            moment = context["ti"].xcom_pull("trigger")
+            if context["params"]["dry_run"]:
+                return moment["dry_run"]["counts"][step.name]
+            engine, run, policy = hooks.warehouse(), run_of(moment, context), load_policy()
             rows = candidates(engine, step, run, policy.holdout)
-            is_dry = context["params"]["dry_run"]
-            return decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), policy, is_dry)
+            counts = decide_step(hooks.ledger(), step, run, rows, gate(engine, step, run), policy)
+            log.info("%s", table({step.name: counts}))
+            return counts
 
         decided = decide()
         if step.channel is None:
@@ -224,6 +238,17 @@ def _send(flow: str, step: str, channel: Any, as_of: datetime, context: Mapping[
     owner = f"{context['dag_run'].run_id} try {context['ti'].try_number}"
     transport, links = hooks.transport(channel), hooks.links()
     return send(hooks.ledger(), transport, Templates(), flow, step, owner, links, as_of=as_of)
+
+
+def rehearse(steps: Sequence[Step], run: Any) -> dict[str, Any]:
+    """What a dry run shows: the whole flow decided and taken back; counts, and contact ids to look up."""
+    from kreislauf import hooks
+    from kreislauf.flow.preview import preview
+
+    seen = preview(hooks.warehouse(), hooks.ledger(), steps, run, load_policy()).to_json()
+    log.info("nothing is written; would be decided:\n%s", table(seen["counts"]))
+    log.info("to look up: %s", seen["samples"])
+    return seen
 
 
 def count_run(context: Mapping[str, Any]) -> dict[str, Any]:
