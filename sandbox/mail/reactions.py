@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.mail import suppressions
 from sandbox.mail.messages import Link, links, unsubscribe_url
@@ -25,6 +26,9 @@ ASYNCHRONOUS_SHARE = 0.125
 
 SOFT_RECOVERY_SHARE = 0.4
 """Of the soft bounces, how many get through at a later attempt."""
+
+CONFIRM_RATE = 0.85
+"""Of those who open a mail that asks to confirm something they have just done, how many do."""
 
 DUPLICATE_SHARE = 0.05
 DELAYED_SHARE = 0.04
@@ -129,6 +133,11 @@ def _visits(db: sqlite3.Connection, limit: int) -> list[Visit]:
     ]
 
 
+def is_confirmation(url: str) -> bool:
+    """Whether a link leads to a page that confirms an address."""
+    return urlsplit(url).path.startswith("/confirm/")
+
+
 class _Answer:
     """Decides about one message and writes it down."""
 
@@ -213,7 +222,7 @@ class _Answer:
         if not opens:
             return
         self.opened(read_at)
-        if self.random.random() < person.click_rate:
+        if self.random.random() < (CONFIRM_RATE if self.asks_to_confirm() else person.click_rate):
             self.click(read_at + self.random.randint(3, 240))
         if self.random.random() < 0.25:  # some look at a mail again
             self.opened(read_at + self.random.randint(3600, 40 * 3600))
@@ -241,6 +250,7 @@ class _Answer:
         ]
         if not choice:
             return
+        choice = [link for link in choice if is_confirmation(link.url)] or choice
         # The further up a link stands, the more often it is clicked.
         weights = [1 / (1 + 0.3 * place) for place in range(len(choice))]
         link = self.random.choices(choice, weights)[0]
@@ -271,6 +281,10 @@ class _Answer:
         elif self.is_on("subscription_tracking", default=False):
             self.event(at, "unsubscribe")
             suppressions.add(self.db, "unsubscribes", self.message["address"], at)
+
+    def asks_to_confirm(self) -> bool:
+        """Whether this is the mail of a double opt-in."""
+        return any(is_confirmation(link.url) for link in self.ways()[0])
 
     def is_on(self, tracking: str, default: bool = True) -> bool:
         return self.tracking.get(tracking, {}).get("enable", default)

@@ -19,8 +19,6 @@ from sandbox.world.shopping import buy, choose, fill_cart, product_gid, return_t
 from sandbox.world.simulation import Entry, Simulation
 
 OPT_OUT_ATTEMPTS = 5
-CONFIRM = "/confirm/"
-"""How the path of a confirmation's link begins."""
 
 
 def temperament(person: Person | None) -> Temperament:
@@ -66,7 +64,7 @@ def click(entry: Entry) -> None:
     """The link of a message is followed: to a form, something to read, a product, the cart."""
     person, url = entry.person, entry.data["url"]
     path = urlsplit(url).path
-    if path.startswith(CONFIRM):
+    if reactions.is_confirmation(url):
         entry.db.execute(
             "insert or ignore into world_opt_outs (message_key, url, due_at) values (?, ?, ?)",
             (url, url, iso(entry.at)),
@@ -130,7 +128,7 @@ def press(store: Store) -> dict[str, int]:
         ).fetchall()
     done = {"opt_outs": 0, "confirmed": 0}
     for row in due:
-        is_opt_out = not urlsplit(row["url"]).path.startswith(CONFIRM)
+        is_opt_out = not reactions.is_confirmation(row["url"])
         answer = _press(row["url"], {"List-Unsubscribe": "One-Click"} if is_opt_out else {})
         done["opt_outs" if is_opt_out else "confirmed"] += answer is not None and answer.startswith("2")
         with store.write() as db:

@@ -28,6 +28,7 @@ from sandbox.world import (
     assortment,
     browsers,
     catalogue,
+    earlier,
     fulfilment,
     occasions,
     post,
@@ -64,7 +65,7 @@ class Setting:
 @dataclass(frozen=True)
 class Outlets:
     """Where what happens is told: folders for files of site events and for files that people would drop
-    (below it `ad_spend`, `postal_returns` and `announcements`), the URL for mail events, and that of the
+    (below it `ad_spend`, `postal_returns` and more), the URL for mail events, and that of the
     site's backend, which browsers ask for overlays. None: told to nobody yet."""
 
     site_inbox: Path | None = None
@@ -143,6 +144,7 @@ def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> 
     first = start - assortment.EVERY * week - timedelta(days=5)
     simulation.schedule("rearrange", first, 0, week=0)
     occasions.plan(simulation.schedule, start)
+    earlier.plan(simulation.schedule, begin, start)
 
 
 def advance(store: Store, until: datetime, outlets: Outlets = Outlets()) -> dict[str, Any]:
@@ -205,6 +207,8 @@ def _write(db: sqlite3.Connection, simulation: Simulation, since: datetime | Non
         _put_out(db, f"site-{day}{suffix}.ndjson.gz", gzip.compress(lines.encode(), 5, mtime=0))
     if simulation.letters:
         _put_out(db, *post.returns_file(simulation.letters, _compact(until)))
+    if simulation.mails:
+        _put_out(db, *earlier.mails_file(simulation.mails, _compact(until)))
     if simulation.announced:
         _put_out(db, *occasions.announcements_file(simulation.announced, _compact(until)))
     if paid_until := state.get(db, "ads_paid_until", ""):
@@ -295,7 +299,7 @@ def call_service(entry: Entry) -> None:
     if person_id := _some_customer(entry, "marketing_state = 'SUBSCRIBED'"):
         entry.sim.schedule("ask_service", entry.at, person_id, hours=WAITS[number % len(WAITS)])
         if number % 2:
-            entry.sim.schedule("survey", entry.at + timedelta(hours=40), person_id, form="service", mark=3)
+            entry.sim.schedule("survey", entry.at + timedelta(hours=40), person_id, topic="service", mark=3)
 
 
 def want_content(entry: Entry) -> None:
@@ -324,6 +328,7 @@ HANDLERS = {
     **visitors.HANDLERS,
     **assortment.HANDLERS,
     **occasions.HANDLERS,
+    **earlier.HANDLERS,
     "leave_cart": leave_cart,
     "call_service": call_service,
     "want_content": want_content,

@@ -60,7 +60,7 @@ def hand_over(
     person, url = entry.person, site_url(f"/magazine/{content.id}")
     about = {"content_id": content.id, "topic": content.topic, "email": person.email, "known": known}
     more = {"answers": answers} if answers else {}
-    entry.sim.site(person, at, "form_submit", url, form="download", **about, **more)
+    entry.sim.site(person, at, "form_submit", url, **about, **more)
     if at < entry.sim.mailed_since:
         entry.sim.site(person, at + timedelta(seconds=3), "content_download", url, **about)
 
@@ -112,14 +112,14 @@ def tell(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> None:
     page = urlsplit(entry.data["url"]).path.strip("/").rpartition("/")[2]
     entry.sim.site(
         person, entry.at + timedelta(seconds=40), "form_submit", entry.data["url"],
-        email=person.email, form=page, answers=answers, **utm,
+        email=person.email, topic=page, answers=answers, **utm,
     )  # fmt: skip
 
 
 def rate(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> None:
     """The survey behind a link is filled in."""
     if entry.rng.random() < ANSWERED:
-        entry.later("survey", timedelta(minutes=entry.rng.randrange(1, 9)), form=asked.get("about"), **utm)
+        entry.later("survey", timedelta(minutes=entry.rng.randrange(1, 9)), topic=asked.get("about"), **utm)
 
 
 def ask_offer(entry: Entry) -> None:
@@ -131,9 +131,7 @@ def ask_offer(entry: Entry) -> None:
     url = site_url("/business/offer")
     entry.sim.site(person, entry.at, "page_view", url, seconds_on_page=rng.randrange(40, 300))
     at = entry.at + timedelta(minutes=4)
-    entry.sim.site(
-        person, at, "form_submit", url, email=person.email, form="offer", topic="business", answers=answers
-    )
+    entry.sim.site(person, at, "form_submit", url, email=person.email, topic="offer", answers=answers)
 
 
 def survey(entry: Entry) -> None:
@@ -150,7 +148,7 @@ def survey(entry: Entry) -> None:
     utm = {name: value for name, value in entry.data.items() if name.startswith("utm_")}
     entry.sim.site(
         person, entry.at, "survey", site_url("/feedback"),
-        known=True, email=person.email, form=entry.data.get("form") or "feedback", answers=answers, **utm,
+        known=True, email=person.email, topic=entry.data.get("topic") or "feedback", answers=answers, **utm,
     )  # fmt: skip
     if satisfaction >= 9:
         entry.later("praise", timedelta(hours=rng.uniform(1, 70)))

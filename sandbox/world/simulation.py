@@ -77,6 +77,7 @@ class Simulation:
         self.taken = Taken(db)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.letters: list[dict[str, Any]] = []
+        self.mails: list[dict[str, Any]] = []
         self.announced: list[dict[str, Any]] = []
         self.visitors: dict[str, int] = {}
         """Whose browser was on the site, by visitor id; 0 for people nobody knows."""

@@ -35,9 +35,9 @@ def public():
     server.server_close()
 
 
-def send(sandbox, public, addresses, batch="b-1"):
-    """A mail with a link to the shop and a way out to each address."""
-    link = (
+def send(sandbox, public, addresses, batch="b-1", link=None):
+    """A mail with a link, by default to the shop, and a way out to each address; `{n}` numbers the link."""
+    link = link or (
         f"{sandbox.shop}/products/matcha-premium?utm_campaign=welcome&utm_content=button&discount=TEATIME15"
     )
     mail = {
@@ -45,6 +45,7 @@ def send(sandbox, public, addresses, batch="b-1"):
             {
                 "to": [{"email": address}],
                 "custom_args": {"mk": f"{batch}-{number}", "bk": batch},
+                "substitutions": {"{n}": str(number)},
                 "headers": {"List-Unsubscribe": f"<{public.url}/unsubscribe/{batch}-{number}>"},
             }
             for number, address in enumerate(addresses)
@@ -115,6 +116,16 @@ def test_opting_out_presses_the_link_once_until_it_works(small, public, addresse
         assert done["opt_outs"] == len(tried)
         sandbox.advance("2026-11-25T06:00:00Z")
         assert sorted(pressed()) == sorted([*tried, *tried])
+
+
+def test_who_opens_a_mail_that_asks_to_confirm_mostly_does(small, public, addresses):
+    with small(contacts=320, days=90) as sandbox:
+        receivers = addresses(sandbox)
+        send(sandbox, public, receivers, link=f"{public.url}/confirm/{{n}}")
+        done = sandbox.advance("2026-11-25T06:00:00Z")
+        pressed = [path for path, body in public.posts if body == "" and path.startswith("/confirm/")]
+        assert len(set(pressed)) == len(pressed) == done["confirmed"] > 0.25 * len(receivers)
+        assert done["opt_outs"] < done["confirmed"]
 
 
 def test_a_link_that_leads_out_of_this_machine_is_never_pressed(small, addresses):

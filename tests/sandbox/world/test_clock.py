@@ -62,7 +62,8 @@ def site_events(home: Path) -> list[dict]:
 def dropped(home: Path) -> dict[str, str]:
     """The files that people would have dropped, by folder and name."""
     return {
-        f"{path.parent.name}/{path.name}": path.read_text() for path in sorted((home / "files").glob("*/*"))
+        f"{path.parent.name}/{path.name}": path.read_text()
+        for path in sorted((home / "files").glob("*/*.csv"))
     }
 
 
@@ -142,7 +143,9 @@ def test_files_that_could_not_be_written_are_written_at_the_next_start(tmp_path)
     left = {row["name"] for row in rows(store, "select name from world_outbox")}
     assert left == {name for name in waiting if "/" in name}, "nobody has said where to"
     clock.begin(Store(tmp_path), clock.Setting(), outlets(tmp_path))
-    there = {path.name for path in (tmp_path / "inbox").iterdir()} | dropped(tmp_path).keys()
+    files = tmp_path / "files"
+    there = {path.name for path in (tmp_path / "inbox").iterdir()}
+    there |= {str(path.relative_to(files)) for path in files.glob("*/*")}
     assert waiting <= there
     assert not rows(store, "select 1 from world_outbox")
 
@@ -300,6 +303,21 @@ def test_what_is_announced_stands_in_a_file_once(tmp_path):
     assert len({row["announcement_id"] for row in lines}) == len(lines) == len(occasions.ANNOUNCED)
     assert {row["kind"] for row in lines} == {"store", "event", "release"}
     assert all(row["announced_at"] < row["starts_at"] for row in lines)
+
+
+def test_another_tool_has_sent_a_newsletter_before(world):
+    [path] = (world.home / "files" / "mail_events").iterdir()
+    events = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert len({event["sg_event_id"] for event in events}) == len(events)
+    assert all(event["timestamp"] <= START.timestamp() for event in events)
+    did = defaultdict(set)
+    for event in events:
+        did[event["email"]].add((event["event"], event.get("sg_machine_open")))
+    read = [address for address, what in did.items() if what & {("open", False), ("click", None)}]
+    assert {name for what in did.values() for name, _ in what} == {"delivered", "open", "click"}
+    assert 0.1 * len(did) < len(did) - len(read), "some have got mails and read none"
+    often = Counter(event["email"] for event in events if event["event"] == "delivered")
+    assert max(often.values()) >= 12
 
 
 def test_a_world_of_a_few_people_still_has_what_a_first_look_needs(tmp_path):
