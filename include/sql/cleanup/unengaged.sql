@@ -14,6 +14,7 @@ deliveries as (
     from core.touchpoints
     where
         contact_id is not null
+        and channel = 'mail'
         and type = 'delivered'
         and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ silent_for }}
 ),

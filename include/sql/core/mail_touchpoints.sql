@@ -21,9 +21,9 @@ sent_messages as (
         flow,
         step,
         contact_id,
-        planned_as_of
+        send_at
     from core.messages
-    where state = 'accepted'
+    where state = 'accepted' and channel = 'email'
 ),
 
 address_keys as (
@@ -90,7 +90,7 @@ left join address_keys on mail_events.email = address_keys.source_id
 union all
 select
     'sent-' || message_key as touchpoint_id,
-    planned_as_of as occurred_at,
+    send_at as occurred_at,
     'sent' as type,
     contact_id,
     false as is_machine,

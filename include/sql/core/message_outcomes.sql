@@ -13,6 +13,13 @@ touches as (
         is_machine,
         occurred_at
     from core.mail_touchpoints
+    union all
+    select
+        message_key,
+        type,
+        false as is_machine,
+        occurred_at
+    from core.channel_touchpoints
 ),
 
 outcomes as (
@@ -40,7 +47,7 @@ outcomes as (
 select
     messages.message_key,
     messages.contact_id,
-    'mail' as channel,
+    case messages.channel when 'email' then 'mail' else messages.channel end as channel,
     messages.flow,
     -- A newsletter is one flow; each of its issues is a campaign.
     case
@@ -52,7 +59,7 @@ select
     messages.occurrence_id,
     messages.state,
     messages.planned_as_of as planned_at,
-    case when messages.state = 'accepted' then messages.planned_as_of end as sent_at,
+    case when messages.state = 'accepted' then messages.send_at end as sent_at,
     outcomes.delivered_at,
     outcomes.opened_at,
     outcomes.clicked_at,

@@ -9,7 +9,7 @@ with subscriptions as (
 
 contact_keys as (
     -- The ledger keeps the contact_id of its day; the record may have joined an older one since.
-    select distinct
+    select
         contact_id,
         record_id
     from core.contact_keys

@@ -19,7 +19,7 @@ customer_keys as (
 ),
 
 record_keys as (
-    select distinct
+    select
         record_id,
         contact_id
     from core.contact_keys

@@ -1,4 +1,5 @@
--- Every touch between a person and us: on the site, by mail, in the CRM. A machine's are marked.
+-- Every touch between a person and us: on the site, by mail, text or notification, in the CRM. A
+-- machine's are marked.
 -- answers: What happened between us and this person?
 -- owner: crm
 -- grain: touchpoint_id
@@ -8,6 +9,10 @@ with site_touchpoints as (
 
 mail_touchpoints as (
     select * from core.mail_touchpoints
+),
+
+channel_touchpoints as (
+    select * from core.channel_touchpoints
 ),
 
 crm_touchpoints as (
@@ -47,6 +52,23 @@ select
     cast(null as varchar) as topic,
     flow as campaign
 from mail_touchpoints
+union all
+select
+    touchpoint_id,
+    occurred_at,
+    channel,
+    type,
+    contact_id,
+    false as is_machine,
+    message_key,
+    flow,
+    step,
+    cast(null as varchar) as url,
+    cast(null as varchar) as product_id,
+    cast(null as varchar) as content_id,
+    cast(null as varchar) as topic,
+    flow as campaign
+from channel_touchpoints
 union all
 select
     touchpoint_id,

@@ -11,7 +11,8 @@ with mails as (
         contact_id,
         occurred_at,
         DAYS_BETWEEN(occurred_at, {{ as_of }}) as age_days,
-        type = 'sent' as is_sent,
+        -- What another tool sent is known only by its delivery.
+        type = 'sent' or (type = 'delivered' and flow is null) as is_sent,
         type = 'open' and not is_machine as is_open,
         type = 'click' and not is_machine as is_click,
         type = 'open' and is_machine as is_machine_open,
@@ -21,14 +22,16 @@ with mails as (
 ),
 
 visits as (
-    -- On the site and in the CRM every touch is one by the person.
+    -- On the site and in the CRM every touch is one by the person; elsewhere we begin.
     select
         contact_id,
         channel,
         DAYS_BETWEEN(cast(occurred_at as date), {{ as_of }}) as age_days,
         max(occurred_at) as last_at
     from core.touchpoints
-    where contact_id is not null and channel <> 'mail'
+    where
+        contact_id is not null
+        and (channel in ('site', 'crm') or (channel <> 'mail' and type = 'click'))
     group by contact_id, channel, cast(occurred_at as date)
 ),
 

@@ -13,12 +13,17 @@ with versions as (
 select
     decision_id,
     flow,
+    flow_version,
     step,
     contact_id,
     occurrence_id,
     variant,
+    coalesce(channel, 'email') as channel,
     reason,
+    due_at,
+    send_at,
     as_of as decided_as_of,
+    inputs_until,
     updated_at
 from versions
 where recency = 1

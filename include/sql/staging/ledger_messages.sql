@@ -15,12 +15,15 @@ select
     flow,
     step,
     variant,
+    -- What was landed before there were others went by mail.
+    coalesce(channel, 'email') as channel,
     contact_id,
     occurrence_id,
     batch_id,
     state,
     reason,
     planned_as_of,
+    coalesce(send_at, planned_as_of) as send_at,
     answered_at,
     updated_at
 from versions
