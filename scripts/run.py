@@ -1,6 +1,6 @@
 """`make run`: the whole circuit in a real Airflow, against the sandbox; `make up` leaves it open.
 
-The first run shows two turns of the circuit, three days apart, so that people can answer what
+The first run shows two turns of the circuit, some three days apart, so that people can answer what
 was sent to them: their opens, clicks, orders and opt-outs are in the second turn's data. A later run is
 one more turn, as of now. A run that was killed is taken up where it was: what is to be done, and as
 of when, stands in `plan.json`.
@@ -31,7 +31,10 @@ from scripts.local import REPOSITORY, Local, write_json
 
 INGEST = ["ingest_shop", "ingest_crm", "ingest_engagement", "ingest_files"]
 FLOWS = sorted(f"flow_{path.stem}" for path in (REPOSITORY / "dags" / "flow").glob("*.py"))
-DAGS = [*INGEST, "build_warehouse", *FLOWS, "campaign_newsletter", "maintain_list_cleanup"]
+AT_HAND = ["campaign_newsletter", "maintain_list_cleanup", "maintain_vouchers", "send_due"]
+DAGS = [*INGEST, "build_warehouse", *FLOWS, *AT_HAND]
+MORNING = 9
+"""The hour, UTC, of the first turn: by day for most of the world's people, so that nothing has to wait."""
 RETAIL_END = datetime(2011, 12, 10, tzinfo=UTC)
 """The morning after the last invoice of the Online Retail data set."""
 PLUS = ["--shop-rate", "1000", "--shop-bucket", "20000"]
@@ -127,10 +130,11 @@ class Circuit:
         world = httpx.post(f"{self.local.url('sandbox')}/world/advance", json={"until": as_of}, timeout=300)
         world.raise_for_status()
         began = datetime.now(UTC).isoformat()
+        vouchers = self.api.trigger("maintain_vouchers", {})
         shop = self.api.trigger("ingest_shop", {"as_of": as_of})
         # The nightly ones start no build themselves: what they bring has to be there before.
         nightly = {dag: self.api.trigger(dag, {"as_of": as_of}) for dag in ("ingest_crm", "ingest_files")}
-        for dag, run in nightly.items():
+        for dag, run in {"maintain_vouchers": vouchers, **nightly}.items():
             self._finish(dag, run)
         engagement = self.api.trigger("ingest_engagement", {"as_of": as_of})
         self._finish("ingest_shop", shop)
@@ -142,6 +146,7 @@ class Circuit:
             conf = {"segment": "subscribers", "template": "newsletter/monthly", "name": turn["campaign"]}
             run = self.api.trigger("campaign_newsletter", {**conf, "dry_run": False, "approve_above": 10_000})
             self._finish("campaign_newsletter", run)
+        self._finish("send_due", self.api.trigger("send_due", {"as_of": as_of}))
 
     def _clean_list(self) -> None:
         self._finish("maintain_list_cleanup", self.api.trigger("maintain_list_cleanup", {"approve_above": 1}))
@@ -186,7 +191,7 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
             "turns": [{"as_of": _iso(RETAIL_END), "campaign": None, "is_done": False}],
         }
     else:
-        start = now - timedelta(days=3)
+        start = _morning_before(now - timedelta(days=3))
         plan = {
             "retail": None,
             "sandbox": ["--start", _iso(start), "--contacts", str(contacts), "--days", "180", *PLUS],
@@ -197,6 +202,11 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
         }
     write_json(path, plan)
     return plan
+
+
+def _morning_before(moment: datetime) -> datetime:
+    morning = moment.replace(hour=MORNING, minute=0, second=0)
+    return morning if morning <= moment else morning - timedelta(days=1)
 
 
 def _iso(moment: datetime) -> str:
@@ -218,6 +228,7 @@ def _alone(home: Path, clock: Clock) -> Generator[None]:
 def _say_where(local: Local) -> None:
     print(f"Airflow    {local.url('airflow')}  (admin / {local.secrets['airflow_password']})")
     print(f"Inbox      {local.url('sandbox')}/mail/inbox")
+    print(f"Sandbox    {local.url('sandbox')}  (texts, notifications, tasks, webhooks)")
     print("Stop it with `make down`.")
 
 

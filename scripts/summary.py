@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,13 +13,16 @@ from sqlalchemy import func, select
 
 from kreislauf.connections import Connection
 from kreislauf.landing.zone import LandingZone
-from kreislauf.ledger.schema import batch, decision, event, message, suppression
+from kreislauf.ledger.schema import BatchState, Reason, batch, decision, event, message, suppression
 from kreislauf.ledger.store import Ledger
 from kreislauf.warehouse.engines import engine_for
 from kreislauf.warehouse.engines.base import Engine
 from scripts.local import write_json
 
 COUNTED_AGAIN = "the shop, counted again in the warehouse"
+FLOWS = "flows"
+ONLY_IN_FILE = ("decisions by flow and reason", "messages by flow and state")
+"""What has too many lines for a terminal."""
 
 
 class Unreconciled(RuntimeError):
@@ -37,8 +40,11 @@ def show(home: Path, retail: str | None = None) -> None:
         summary |= {"real transactions, in the file and in the warehouse": _reconcile(retail, summary)}
     write_json(home / "summary.json", summary)
     for title, figures in summary.items():
-        _print(title, figures)
-    print(f"\nThe same as JSON: {home / 'summary.json'}")
+        if title == FLOWS:
+            _print_flows(figures)
+        elif title not in ONLY_IN_FILE:
+            _print(title, figures)
+    print(f"\nThe same and more as JSON: {home / 'summary.json'}")
     print("Where to look next: `make up` for Airflow's UI and the inbox,")
     print("`make sql segments/lapsed_buyers` for any table, README.md for the rest.\n")
     if retail:
@@ -56,6 +62,7 @@ def collect(home: Path) -> dict[str, Any]:
     summary["contacts by lifecycle stage"] = _by(warehouse, "lifecycle.stage", "stage")
     summary["buyers by RFM cell"] = _by(warehouse, "scores.rfm", "cell")
     summary["segments"] = _named(warehouse, "select name, contacts as value from reports.segment_sizes")
+    summary[FLOWS] = flows(ledger)
     summary |= _from_ledger(ledger)
     summary["clean-up findings"] = _named(
         warehouse,
@@ -108,6 +115,36 @@ def _ingested(zone: LandingZone) -> dict[str, int]:
         if manifest.quarantined:
             rows["quarantined"] += manifest.quarantined
     return dict(sorted(rows.items()))
+
+
+def flows(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """By flow: its occurrences (each a journey of one contact), how many of them ended by the goal, and its
+    messages: planned, sent (by channel), and waiting for their hour or for an approval."""
+    occurrence = (decision.c.contact_id, decision.c.occurrence_id)
+    journeys = select(decision.c.flow, *occurrence).distinct().subquery()
+    at_goal = select(decision.c.flow, *occurrence).where(decision.c.reason == Reason.GOAL_REACHED)
+    ended = at_goal.distinct().subquery()
+    messages = (
+        select(message.c.flow, message.c.channel, batch.c.state, message.c.outcome, func.count())
+        .select_from(message.join(batch))
+        .group_by(message.c.flow, message.c.channel, batch.c.state, message.c.outcome)
+    )
+    found: dict[str, dict[str, Any]] = defaultdict(
+        lambda: {"occurrences": 0, "ended by goal": 0, "planned": 0, "waiting": 0, "sent": {}}
+    )
+    with ledger.read() as connection:
+        for name, counted in (("occurrences", journeys), ("ended by goal", ended)):
+            rows = connection.execute(select(counted.c.flow, func.count()).group_by(counted.c.flow))
+            for flow, count in rows:
+                found[flow][name] = count
+        for flow, channel, state, outcome, count in connection.execute(messages):
+            figures = found[flow]
+            figures["planned"] += count
+            if state in {BatchState.PLANNED, BatchState.WAITING, BatchState.CLAIMED} and outcome is None:
+                figures["waiting"] += count
+            elif state == BatchState.ACCEPTED and outcome is None:
+                figures["sent"][str(channel)] = figures["sent"].get(str(channel), 0) + count
+    return {flow: found[flow] for flow in sorted(found)}
 
 
 def _from_ledger(ledger: Ledger) -> dict[str, Any]:
@@ -193,6 +230,15 @@ def _print(title: str, figures: Any, indent: str = "") -> None:
     print(f"{'' if indent else chr(10)}{indent}{title}")
     for name, value in figures.items() or [("none", "")]:
         _print(name, value, indent + "  ")
+
+
+def _print_flows(figures: dict[str, dict[str, Any]]) -> None:
+    """One line a flow."""
+    columns = ("occurrences", "ended by goal", "planned", "waiting")
+    print(f"\n{FLOWS:<34}" + "".join(f"{name:>14}" for name in columns) + "  sent")
+    for flow, row in figures.items():
+        sent = ", ".join(f"{_figure(count)} {channel}" for channel, count in sorted(row["sent"].items()))
+        print(f"  {flow:<32}" + "".join(f"{_figure(row[name]):>14}" for name in columns) + f"  {sent or '-'}")
 
 
 def _figure(value: Any) -> str:
