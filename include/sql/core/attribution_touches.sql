@@ -13,6 +13,17 @@ with mail_touchpoints as (
     where contact_id is not null and not is_machine and type in ('open', 'click')
 ),
 
+channel_touchpoints as (
+    select
+        touchpoint_id,
+        contact_id,
+        type,
+        message_key,
+        occurred_at
+    from core.channel_touchpoints
+    where contact_id is not null and type = 'click'
+),
+
 site_touchpoints as (
     select
         touchpoint_id,
@@ -50,6 +61,7 @@ visits as (
 message_outcomes as (
     select
         message_key,
+        channel,
         campaign,
         delivered_at
     from core.message_outcomes
@@ -71,6 +83,21 @@ select
     mail_touchpoints.message_key
 from mail_touchpoints
 inner join message_outcomes on mail_touchpoints.message_key = message_outcomes.message_key
+union all
+select
+    channel_touchpoints.touchpoint_id,
+    channel_touchpoints.contact_id,
+    channel_touchpoints.message_key as touch_id,
+    channel_touchpoints.occurred_at as touched_at,
+    least(message_outcomes.delivered_at, channel_touchpoints.occurred_at) as received_at,
+    channel_touchpoints.type,
+    message_outcomes.channel,
+    message_outcomes.channel as platform,
+    message_outcomes.campaign,
+    channel_touchpoints.message_key
+from channel_touchpoints
+inner join message_outcomes
+    on channel_touchpoints.message_key = message_outcomes.message_key
 union all
 select
     touchpoint_id,

@@ -4,6 +4,8 @@
 -- grain: message_key
 with messages as (
     select * from core.messages
+    -- A task for sales or a call of another system is no message to anybody.
+    where channel in ('email', 'sms', 'push', 'onsite')
 ),
 
 touches as (

@@ -38,7 +38,7 @@ messages as (
         count(clicked_at) as clicked,
         count(complained_at) as complained
     from core.message_outcomes
-    where sent_at is not null
+    where sent_at is not null and channel = 'mail'
     group by cast(sent_at as date)
 ),
 

@@ -14,7 +14,7 @@ with message_outcomes as (
         complained_at,
         unsubscribed_at
     from core.message_outcomes
-    where sent_at is not null
+    where sent_at is not null and channel = 'mail'
 ),
 
 mail_events as (
