@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,19 @@ def circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Circuit:
 RunDag = Callable[..., dict[str, Any]]
 
 
+@pytest.fixture(scope="session")
+def dags_known(airflow_db: None) -> Iterator[None]:
+    """All DAG files are read and stored once; `dag.test` would do it again for every run."""
+    from airflow.dag_processing import dagbag
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dagbag, "BundleDagBag", cache(dagbag.BundleDagBag))
+        patch.setattr(dagbag, "sync_bag_to_db", cache(dagbag.sync_bag_to_db))
+        yield
+
+
 @pytest.fixture
-def run_dag(airflow_db: None) -> RunDag:
+def run_dag(dags_known: None) -> RunDag:
     """Run a DAG file once: `run_dag("flow/welcome", as_of="…")` gives state and result by task id."""
     from airflow.dag_processing.dagbag import DagBag
 
