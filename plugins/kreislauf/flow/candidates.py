@@ -128,6 +128,15 @@ _CONSENT = """exists (
             and permissions.topic = :topic
     )"""
 
+_WINNER = """(
+            select max(experiments.winner)
+            from reports.experiments as experiments
+            where experiments.flow = :flow
+                and experiments.step = :step
+                and experiments.metric = '{metric}'
+                and experiments.winner in ({names})
+        )"""
+
 _ITEMS = """
 select items.*
 from triggers.{trigger}_items as items
@@ -221,14 +230,23 @@ def _as_number(truth: str) -> str:
 
 
 def _variant(step: Step) -> str:
-    """The variant by where the digest of flow, step and contact falls: stable, and by the shares."""
+    """The variant by where the digest of flow, step and contact falls: stable, and by the shares.
+
+    Once a test that is to have a winner has one, everybody who is not decided yet gets it.
+    """
     *before, last = step.shares or {"": Fraction(1)}
     whens, reached = [], Fraction(0)
     for name in before:
         reached += step.shares[name]
         known_as = "coalesce(decided.ledger_id, occurrences.contact_id)"
         whens.append(f"when {_is_within(f'{step.flow}:{step.name}', reached, known_as)} then '{name}'")
-    return f"case {' '.join(whens)} else '{last}' end" if whens else f"'{last}'"
+    if not whens:
+        return f"'{last}'"
+    drawn = f"case {' '.join(whens)} else '{last}' end"
+    if step.winner is None:
+        return drawn
+    names = ", ".join(f"'{name}'" for name in step.shares)
+    return f"coalesce({_WINNER.format(metric=step.winner, names=names)}, {drawn})"
 
 
 def _is_within(salt: str, share: Fraction, contact_id: str = "drawn.contact_id") -> str:

@@ -21,6 +21,7 @@ ALSO_READ = (
     "core.source_freshness",
     "core.visitor_keys",
     "lifecycle.stage",
+    "reports.experiments",
     "scores.send_time",
 )
 DERIVED = ("core.reach", "core.permissions")

@@ -189,3 +189,24 @@ def test_memory_does_not_grow_with_the_candidates(parquet_engine, monkeypatch):
     for number, row in enumerate(row for rows in lists for row in rows):
         titles = [thing["title"] for thing in row["merge"].get("items", [])]
         assert titles == ([f"Thing {number}"] if number % 2 == 0 else [])
+
+
+@pytest.mark.parametrize(
+    ("metric", "winner", "expected"),
+    [
+        ("clicked", "long", {"long"}),
+        ("ordered", "long", {"short", "long"}),
+        ("clicked", "old", {"short", "long"}),
+    ],
+)
+def test_once_a_test_has_a_winner_everybody_new_gets_it(engine, metric, winner, expected):
+    delays = Test(short="1 hour", long="4 hours", winner="clicked")
+    flow = Flow("cart_abandoned", [Email("reminder", after=delays)])
+    (step,) = flow.resolve(DAGS / "flow" / "abandoned_cart.py")
+    result = {"flow": step.flow, "step": step.name, "metric": metric, "variant": winner, "winner": winner}
+    carts = [cart(f"shop-{number}", f"c{number}", NOON - HOUR) for number in range(12)]
+    rows = {"triggers.cart_abandoned": carts, "reports.experiments": [result]}
+    build = publish(engine, NOON, rows)
+    run = Run("run-1", build.build_id, NOON)
+    found = [row for rows in candidates(engine, step, run, NOBODY_HELD_OUT) for row in rows]
+    assert {row["variant"] for row in found} == expected
