@@ -13,7 +13,6 @@ with requests as (
     from core.site_touchpoints
     where
         type = 'form_submit'
-        and content_id is not null
         and contact_id is not null
         and occurred_at >= {{ as_of }} - interval '{{ look_back }}'
 ),

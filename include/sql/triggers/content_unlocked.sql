@@ -12,8 +12,6 @@ with requests as (
     from core.site_touchpoints
     where
         type = 'form_submit'
-        and content_id is not null
-        and contact_id is not null
         and occurred_at >= {{ as_of }} - interval '{{ look_back }}'
     group by contact_id, content_id, cast(occurred_at as date)
 ),
@@ -40,7 +38,6 @@ downloads as (
     from core.site_touchpoints
     where
         type = 'content_download'
-        and contact_id is not null
         and occurred_at >= {{ as_of }} - interval '{{ look_back }}'
 ),
 

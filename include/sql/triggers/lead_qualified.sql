@@ -57,11 +57,10 @@ owners as (
 ),
 
 handed_over as (
-    select distinct contact_id
+    select contact_id
     from core.messages
     where
         flow = '{{ flow }}'
-        and contact_id is not null
         and planned_as_of >= {{ as_of }} - interval '{{ not_again_within }}'
 ),
 
@@ -75,8 +74,10 @@ qualified as (
     from ready
     inner join stages on ready.contact_id = stages.contact_id
     inner join contacts on ready.contact_id = contacts.contact_id
-    left join handed_over on ready.contact_id = handed_over.contact_id
-    where handed_over.contact_id is null
+    where not exists (
+        select 1 from handed_over
+        where handed_over.contact_id = ready.contact_id
+    )
 ),
 
 drawn as (
