@@ -9,7 +9,7 @@ RUN := PYTHONPATH=plugins .venv/bin/python -m
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
-help: ## list the targets
+help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt
@@ -37,7 +37,7 @@ file ?= $(word 2,$(MAKECMDGOALS))
 $(wordlist 2,2,$(MAKECMDGOALS)): ; @:
 endif
 
-.PHONY: run up down test check docs conformance bench mutate sql test-sql segment flow clean
+.PHONY: run up down test check docs conformance bench sql test-sql segment flow why preview clean
 run: $(READY) ## the circuit, once, in a real Airflow against the sandbox (WORLD=file.parquet: real orders)
 	@$(RUN) scripts.run $(if $(WORLD),--world "$(WORLD)")
 
@@ -58,7 +58,7 @@ check: $(READY) ## ruff, sqlfluff, templates and the conventions of this reposit
 	@$(RUN) scripts.docs --check
 	@$(RUN) pytest -q tests/rules tests/templates
 
-docs: $(READY) ## docs/tables: every table, its columns, what it reads and answers
+docs: $(READY) ## docs/tables and docs/flows: every table and every flow, from their files
 	@$(RUN) scripts.docs
 
 conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready ## every model on all engines, compared row by row (ENGINES="--spark": only those)
@@ -67,20 +67,23 @@ conformance: $(READY) .venv-duckdb/.ready .venv-sail/.ready .venv-spark/.ready #
 bench: $(READY) .venv-bench/.ready ## time ingest, build, planning and sending beside their floors (SIZE="10000 100000")
 	@$(RUN) scripts.bench $(SIZE)
 
-mutate: $(READY) ## build faults into the SQL and show which the tests miss (file=scores/rfm: of one file)
-	@$(RUN) scripts.mutate $(file)
-
 sql: $(READY) ## rendered SQL and first rows of a model: make sql segments/lapsed_buyers
 	@$(RUN) scripts.sql $(file)
 
-test-sql: $(READY) ## the tests of one model, in a second: make test-sql segments/lapsed_buyers
-	@$(RUN) scripts.test_sql $(file)
+test-sql: $(READY) ## the tests of one model: make test-sql segments/lapsed_buyers (faults=yes: what they miss)
+	@$(RUN) scripts.$(if $(faults),mutate,test_sql) $(file)
 
 segment: $(READY) ## a new segment with its test: make segment name=night_owls
 	@$(RUN) scripts.new segment $(name)
 
 flow: $(READY) ## a new flow with its trigger, template and test: make flow name=thanks
 	@$(RUN) scripts.new flow $(name)
+
+why: $(READY) ## why a person got a message, and why not: make why contact=shop-1042 [flow=welcome]
+	@$(RUN) scripts.why $(if $(contact),"$(contact)") $(if $(flow),--flow "$(flow)")
+
+preview: $(READY) ## who would get what, and what it looks like: make preview flow=welcome [as_of= contact=]
+	@$(RUN) scripts.preview $(if $(flow),"$(flow)") $(if $(as_of),--as-of "$(as_of)") $(if $(contact),--contact "$(contact)")
 
 clean: ## remove what runs have left (var/), not the virtual environment
 	@$(MAKE) --no-print-directory down

@@ -1,9 +1,9 @@
-"""Writes the catalogue of all tables, docs/tables/, and the picture of what reads what.
+"""Writes the catalogue of all tables, docs/tables/, and the pages of all flows, docs/flows/.
 
     python -m scripts.docs            writes
     python -m scripts.docs --check    says what is out of date instead; exit code 1
 
-Everything in it is read from the files of `include/sql/` and from the declared raw tables.
+Everything in them is read from the files of `include/sql/`, the declared raw tables, and `dags/flow/`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from kreislauf.sources.streams import STREAMS
 from kreislauf.warehouse.models import LAYERS, Model, load_models
 from kreislauf.warehouse.raw import raw_columns
 from kreislauf.warehouse.schema import Schema
+from scripts.flow_docs import flow_pages
 from scripts.lineage import lineage_svg
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SQL = REPOSITORY / "include" / "sql"
 TABLES = REPOSITORY / "docs" / "tables"
+FLOWS = REPOSITORY / "docs" / "flows"
 
 ABOUT = {
     "raw": "What the sources sent, typed, version by version; written by ingest, never by hand.",
@@ -41,25 +43,42 @@ ABOUT = {
 
 def main(arguments: list[str]) -> int:
     """With `--check` 1 when a page is missing, out of date or left over."""
-    pages = catalogue()
+    made = books()
     if arguments != ["--check"]:
-        TABLES.mkdir(parents=True, exist_ok=True)
-        for path in set(TABLES.iterdir()) - {TABLES / name for name in pages}:
-            path.unlink()
-        for name, text in pages.items():
-            (TABLES / name).write_text(text, encoding="utf-8")
+        for folder, pages in made.items():
+            _write(folder, pages)
         return 0
-    stale = [name for name, text in pages.items() if _text(TABLES / name) != text]
-    stale += [path.name for path in TABLES.glob("*") if path.name not in pages]
-    for name in sorted(stale):
-        print(f"docs/tables/{name} is out of date; run `make docs`", file=sys.stderr)
+    stale = sorted(
+        f"docs/{folder.name}/{name}" for folder, pages in made.items() for name in _stale(folder, pages)
+    )
+    for page in stale:
+        print(f"{page} is out of date; run `make docs`", file=sys.stderr)
     return 1 if stale else 0
 
 
-def catalogue() -> dict[str, str]:
-    """The files of docs/tables/ by name."""
+def books() -> dict[Path, dict[str, str]]:
+    """The files of each folder by name."""
     models = load_models(SQL)
     schema = Schema(models)
+    readme = _text(FLOWS / "README.md") or ""
+    return {TABLES: catalogue(models, schema), FLOWS: flow_pages(models, schema, readme)}
+
+
+def _write(folder: Path, pages: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in set(folder.iterdir()) - {folder / name for name in pages}:
+        path.unlink()
+    for name, text in pages.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _stale(folder: Path, pages: Mapping[str, str]) -> list[str]:
+    old = [name for name, text in pages.items() if _text(folder / name) != text]
+    return old + [path.name for path in folder.glob("*") if path.name not in pages]
+
+
+def catalogue(models: Mapping[str, Model], schema: Schema) -> dict[str, str]:
+    """The files of docs/tables/ by name."""
     readers = _readers(models)
     layers = {layer: [m for m in models.values() if m.layer == layer] for layer in LAYERS[1:]}
     layers = {layer: found for layer, found in layers.items() if found}

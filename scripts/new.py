@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from scripts import docs
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 SEGMENT = {
@@ -111,7 +113,11 @@ preheader: "It was good to have you."
     "dags/flow/{name}.py": '''\
 """Thanks people for an order, a day later. Say here in a sentence what the flow {name} is for.
 
-A journey starts with an order (`triggers.{name}`).
+**Who, when.** Each valid order of a known person (`triggers.{name}`) begins a journey.
+
+**How it ends.** With its last step.
+
+**What to change where.** Delays and steps: here. Words: include/templates/{name}/. Who: the trigger.
 """
 
 from kreislauf.flow import Email, Flow
@@ -122,7 +128,6 @@ flow = Flow(
         Email("first", after="1 day"),
     ],
     relies_on=["shop"],
-    frequency_cap="2 per 1 day",
 )
 
 dag = flow.dag()  # an airflow.sdk.DAG
@@ -135,19 +140,26 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
-def test_it_writes_a_day_later(circuit, run_dag):
+def test_it_writes_a_day_later_once(circuit, run_dag):
     person = {{
         "contact_id": "shop-1",
         "email": "ada@example.org",
         "language": "en",
         "email_consent": "granted",
     }}
-    order = {{"contact_id": "shop-1", "occurrence_id": "o1", "occurred_at": NOON - timedelta(days=1)}}
-    circuit.publish({{"core.contacts": [person], "triggers.{name}": [order]}})
+    order = {{"contact_id": "shop-1", "occurrence_id": "o1", "occurred_at": NOON - DAY}}
+    rows = {{"core.contacts": [person], "triggers.{name}": [order]}}
 
-    assert run_dag("flow/{name}")["state"] == "success"
+    circuit.publish(rows, as_of=NOON - DAY)
+    run_dag("flow/{name}")
+    assert circuit.reasons() == {{("first", "shop-1"): "not_due"}}
+
+    circuit.publish(rows)
+    for _ in range(2):
+        assert run_dag("flow/{name}")["state"] == "success"
     assert [mail["To"] for mail in circuit.mails()] == ["ada@example.org"]
 ''',
 }
@@ -180,15 +192,19 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         print("usage: make segment name=night_owls, or make flow name=thanks", file=sys.stderr)
         return 2
+    kind, name = arguments
     try:
-        written = write(*arguments)
+        written = write(kind, name)
     except (ValueError, FileExistsError) as error:
         print(error, file=sys.stderr)
         return 1
     print("written, to be changed as you like:")
     for path in written:
         print(f"  {path.relative_to(REPOSITORY)}")
-    print("check them with `make check`, and with `make test`")
+    docs.main([])
+    if kind == "flow":
+        print(f"its page is docs/flows/{name}.md; `make preview flow={name}` shows its mails")
+    print("check with `make check`, and with `make test`; after a change `make docs` renews the pages")
     return 0
 
 

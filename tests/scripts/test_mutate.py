@@ -1,4 +1,4 @@
-"""`make mutate`: its table, what it keeps, and what is left when it is interrupted."""
+"""`make test-sql faults=yes`: its table, what it keeps, and what is left when it is interrupted."""
 
 from __future__ import annotations
 
