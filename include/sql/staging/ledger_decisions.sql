@@ -20,6 +20,7 @@ select
     variant,
     coalesce(channel, 'email') as channel,
     reason,
+    coalesce(is_final, true) as is_final,
     due_at,
     send_at,
     as_of as decided_as_of,

@@ -98,9 +98,7 @@ def _put(tree: Tree, path: str) -> None:
 
 
 def _text(tree: Tree) -> str:
-    return " ".join(
-        f"{_field(name)} {{ {_text(inner)} }}" if inner else name for name, inner in tree.items()
-    )
+    return " ".join(f"{_field(name)} {{ {_text(inner)} }}" if inner else name for name, inner in tree.items())
 
 
 def _field(name: str) -> str:

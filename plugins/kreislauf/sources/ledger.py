@@ -99,7 +99,7 @@ def _messages() -> tuple[Select[Any], Any]:
 def _decisions() -> tuple[Select[Any], Any]:
     names = (
         *("id", "flow", "flow_version", "step", "channel", "contact_id", "occurrence_id", "variant"),
-        *("reason", "due_at", "send_at", "as_of", "inputs_until", "updated_at"),
+        *("reason", "is_final", "due_at", "send_at", "as_of", "inputs_until", "updated_at"),
     )
     return _rows(decision, "id", names)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kreislauf.sources.streams.model import Stream, Table, key, moment, personal, text
+from kreislauf.sources.streams.model import Stream, Table, flag, key, moment, personal, text
 
 LEDGER_MESSAGES = Stream(
     "ledger",
@@ -44,6 +44,7 @@ LEDGER_DECISIONS = Stream(
                 "occurrence_id": text("$.occurrence_id"),
                 "variant": text("$.variant"),
                 "reason": text("$.reason"),
+                "is_final": flag("$.is_final"),
                 "due_at": moment("$.due_at"),
                 "send_at": moment("$.send_at"),
                 "as_of": moment("$.as_of"),
