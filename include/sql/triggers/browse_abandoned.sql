@@ -11,7 +11,10 @@ with product_views as (
 ),
 
 products as (
-    select * from core.products
+    select
+        *,
+        cast(floor(least(rating, 5) + 0.5) as integer) as star_count
+    from core.products
     where is_available and url is not null
 ),
 
@@ -74,7 +77,15 @@ select
     products.title,
     products.image_url,
     products.url,
-    products.unit_amount
+    products.unit_amount,
+    -- Such as ★★★★☆ (12): it reads the same in every language.
+    case
+        when products.rating_count > 0
+            then
+                left('★★★★★', products.star_count)
+                || left('☆☆☆☆☆', 5 - products.star_count)
+                || ' (' || cast(products.rating_count as varchar) || ')'
+    end as stars
 from wanted
 inner join products on wanted.product_id = products.product_id
 where wanted.place = 1

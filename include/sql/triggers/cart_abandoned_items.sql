@@ -12,7 +12,10 @@ checkout_lines as (
 ),
 
 products as (
-    select * from core.products
+    select
+        *,
+        cast(floor(least(rating, 5) + 0.5) as integer) as star_count
+    from core.products
 )
 
 select
@@ -29,7 +32,15 @@ select
     coalesce(checkout_lines.image_url, products.image_url) as image_url,
     products.url,
     coalesce(checkout_lines.unit_amount, products.unit_amount) as unit_amount,
-    checkout_lines.quantity
+    checkout_lines.quantity,
+    -- Such as ★★★★☆ (12): it reads the same in every language.
+    case
+        when products.rating_count > 0
+            then
+                left('★★★★★', products.star_count)
+                || left('☆☆☆☆☆', 5 - products.star_count)
+                || ' (' || cast(products.rating_count as varchar) || ')'
+    end as stars
 from checkouts
 inner join checkout_lines on checkouts.checkout_id = checkout_lines.checkout_id
 left join products on checkout_lines.product_id = products.product_id
