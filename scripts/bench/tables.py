@@ -99,6 +99,19 @@ TABLES = {
             place as _child
         from range(n()) as t(i), range(1, 3) as p(place)
     """,
+    "shop_fulfillments": """
+        select
+            gid('Fulfillment', i) as fulfillment_id,
+            gid('Order', i) as order_id,
+            ago(i, 'ordered', 540) + interval '1 minute' as order_updated_at,
+            order_updated_at as created_at,
+            case when order_updated_at + interval '3 days' < as_of()
+                then order_updated_at + interval '3 days' end as delivered_at,
+            'SUCCESS' as status,
+            i + 1 as _line,
+            1 as _child
+        from range(n()) as t(i)
+    """,
     "shop_refunds": """
         select
             gid('Refund', i) as refund_id,
