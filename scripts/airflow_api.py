@@ -67,10 +67,16 @@ class AirflowApi:
         if missing:
             raise RunFailed(f"Airflow did not find {', '.join(sorted(missing))} within {seconds:.0f} s")
 
-    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run; its id."""
+    def pause(self, dag_id: str, is_paused: bool) -> None:
+        """Switch a DAG off, or on again."""
+        self._client.patch(f"/dags/{dag_id}", json={"is_paused": is_paused}).raise_for_status()
+
+    def trigger(self, dag_id: str, conf: dict[str, Any], since: str | None = None) -> str:
+        """Start a run; its id. One that counts as waiting `since` an earlier moment goes before others."""
         run_id = f"manual__{datetime.now(UTC).isoformat()}"
         run = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        if since:
+            run["run_after"] = since
         for wait in (1, 2, 4, None):
             answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=run)
             if answer.is_success or answer.status_code == httpx.codes.CONFLICT:

@@ -19,6 +19,8 @@ from sandbox.world.shopping import buy, choose, fill_cart, product_gid, return_t
 from sandbox.world.simulation import Entry, Simulation
 
 OPT_OUT_ATTEMPTS = 5
+DISCOUNT = "/discount/"
+"""What stands before a code in a link that puts it into the cart, as at Shopify."""
 
 
 def temperament(person: Person | None) -> Temperament:
@@ -72,6 +74,8 @@ def click(entry: Entry) -> None:
         return
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     utm = {name: value for name, value in asked.items() if name.startswith("utm_")}
+    if DISCOUNT in path:
+        asked["discount"] = path.rpartition(DISCOUNT)[2]
     known = person.customer_id is not None
     entry.sim.site(person, entry.at, "page_view", url, known=known, seconds_on_page=8, **utm)
     for part, answer in PAGES.items():
@@ -95,15 +99,19 @@ def look_and_buy(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> No
     if person.open_checkout is not None and chance < 0.55:
         minutes = timedelta(minutes=rng.randrange(2, 40))
         entry.later("return_to_cart", minutes, checkout=person.open_checkout)
-    elif person.customer_id is not None and chance < 0.10:
+    elif person.customer_id is not None and chance < (BUYS_AT_DISCOUNT if "discount" in asked else BUYS):
         entry.later("buy_after_click", timedelta(minutes=rng.randrange(3, 60)), code=asked.get("discount"))
 
 
+BUYS, BUYS_AT_DISCOUNT = 0.1, 0.25
+"""Of those who follow a link to the shop, how many buy; and where the link has a discount code."""
+
 PAGES = {
+    "/business/offer": reading.offer,
     "/feedback": reading.rate,
     "/magazine/": reading.take,
     "/preferences": reading.tell,
-    "/profile": reading.tell,
+    "/profile/": reading.tell,
 }
 """What a page is for, by a part of its path."""
 

@@ -113,7 +113,7 @@ def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> 
     fresh = max(4, setting.contacts // 100)
     leads = max(3, setting.contacts // 120)
     carts = max(4, setting.contacts // 150)
-    curious = max(3, setting.contacts // 150)
+    curious = max(4, setting.contacts // 80)
     callers = max(2, setting.contacts // 300)
     early = setting.contacts // 4
     rest = max(0, setting.contacts - early - fresh - leads)

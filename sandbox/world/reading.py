@@ -101,19 +101,25 @@ def newsletter_answers(person: Person, rng: random.Random) -> list[dict[str, Any
 
 
 def tell(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> None:
-    """A page of questions is filled in: the one that the link asks for, or what one is interested in."""
-    person = entry.person
-    if entry.rng.random() >= ANSWERED:
-        return
-    said = profile.bant(person, entry.rng)
-    said |= {"interest": profile.TOPICS[person.persona], "birthday": person.birthday}
-    question = asked.get("question", "interest")
-    answers = [{"question": question, "answer": said.get(question, said["interest"])}]
-    page = urlsplit(entry.data["url"]).path.strip("/").rpartition("/")[2]
-    entry.sim.site(
-        person, entry.at + timedelta(seconds=40), "form_submit", entry.data["url"],
-        email=person.email, topic=page, answers=answers, **utm,
-    )  # fmt: skip
+    """A page of questions is filled in: `/profile/<question>`, or `/preferences`, perhaps with the answer."""
+    person, url = entry.person, entry.data["url"]
+    page, _, question = urlsplit(url).path.partition("/profile/")
+    said = profile.bant(person, entry.rng) | {"birthday": person.birthday}
+    said["interest"] = asked.get("interest", profile.TOPICS[person.persona])
+    question = question or "interest"
+    if entry.rng.random() < ANSWERED and question in said:
+        answers = [{"question": question, "answer": said[question]}]
+        topic = "preferences" if page.endswith("/preferences") else "profile"
+        at = entry.at + timedelta(seconds=40)
+        entry.sim.site(
+            person, at, "form_submit", url, email=person.email, topic=topic, answers=answers, **utm
+        )
+
+
+def offer(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> None:
+    """The form behind a link to an offer is filled in."""
+    if entry.rng.random() < ANSWERED:
+        entry.later("ask_offer", timedelta(minutes=entry.rng.randrange(1, 9)))
 
 
 def rate(entry: Entry, asked: dict[str, str], utm: dict[str, str]) -> None:

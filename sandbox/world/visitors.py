@@ -15,7 +15,7 @@ LOOKS_FIRST = 0.25
 """The share of the newcomers who look around unknown, hours or days before they leave an address."""
 STAYS_LONG = 0.2
 """The share of the passers-by who stay for some minutes."""
-COMES_AGAIN = 0.15
+COMES_AGAIN = 0.3
 """The share of the passers-by who come back within days, still unknown."""
 WANTS_TO_LEAVE = 0.3
 """The share of the unknown visits that end with the pointer at the window's edge."""
