@@ -232,12 +232,18 @@ def send_due(context: Mapping[str, Any]) -> dict[str, Any]:
 
 def _send(flow: str, step: str, channel: Any, as_of: datetime, context: Mapping[str, Any]) -> Any:
     from kreislauf import hooks
-    from kreislauf.delivery.sender import send
+    from kreislauf.delivery.sender import SendResult, send
     from kreislauf.delivery.templates import Templates
+    from kreislauf.ledger.batches import due, sweep
+    from kreislauf.ledger.store import utc_now
 
+    ledger = hooks.ledger()
+    if (flow, step, channel) not in due(ledger, utc_now(), as_of):
+        # A channel that nobody is reached on needs no connection.
+        return SendResult(swept=sweep(ledger, utc_now()), is_paused=ledger.is_paused(flow))
     owner = f"{context['dag_run'].run_id} try {context['ti'].try_number}"
     transport, links = hooks.transport(channel), hooks.links()
-    return send(hooks.ledger(), transport, Templates(), flow, step, owner, links, as_of=as_of)
+    return send(ledger, transport, Templates(), flow, step, owner, links, as_of=as_of)
 
 
 def rehearse(steps: Sequence[Step], run: Any) -> dict[str, Any]:
