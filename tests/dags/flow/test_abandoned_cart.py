@@ -1,126 +1,174 @@
-"""The cart flow: the cart's own products, a split test, a last call for who did not click; and a refusal."""
+"""The cart flow: the cart's own products, an offer at the end, a refusal."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
-from kreislauf.ledger.schema import event, message
+from kreislauf.ledger.schema import push_subscription
+from tests.dags.flow.shop_journeys import DAY, HOUR, NOON, click, contact, give_codes, mails_of
 
-NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+def cart(number: int, left: datetime, amount: int = 50) -> dict:
+    return {
+        "contact_id": f"shop-{number}",
+        "occurrence_id": f"checkout-{number}",
+        "occurred_at": left,
+        "url": f"https://shop.example/cart/{number}",
+        "total_amount": Decimal(amount),
+        "currency": "EUR",
+    }
+
+
+def lying_in(number: int, position: int) -> dict:
+    return {
+        "occurrence_id": f"checkout-{number}",
+        "position": position,
+        "title": f"Kettle {number}.{position}",
+        "image_url": f"https://shop.example/pictures/{number}-{position}.png",
+        "url": f"https://shop.example/products/{number}-{position}",
+        "unit_amount": Decimal("49.90"),
+        "quantity": 1,
+    }
 
 
 def world(people: int, left: datetime) -> dict:
     """Each person has left a cart with as many products as its number."""
     numbers = range(1, people + 1)
     return {
-        "core.contacts": [
-            {
-                "contact_id": f"shop-{number}",
-                "email": f"person{number}@example.org",
-                "language": "en",
-                "first_name": "Ada",
-                "email_consent": "granted",
-            }
-            for number in numbers
-        ],
-        "triggers.cart_abandoned": [
-            {
-                "contact_id": f"shop-{number}",
-                "occurrence_id": f"checkout-{number}",
-                "occurred_at": left,
-                "url": f"https://shop.example/cart/{number}",
-                "total_amount": Decimal("49.90") * number,
-                "currency": "EUR",
-            }
-            for number in numbers
-        ],
+        "core.contacts": [contact(number, language="en") for number in numbers],
+        "triggers.cart_abandoned": [cart(number, left) for number in numbers],
         "triggers.cart_abandoned_items": [
-            {
-                "occurrence_id": f"checkout-{number}",
-                "position": position,
-                "title": f"Kettle {number}.{position}",
-                "image_url": f"https://shop.example/pictures/{number}-{position}.png",
-                "url": f"https://shop.example/products/{number}-{position}",
-                "unit_amount": Decimal("49.90"),
-                "quantity": 1,
-            }
-            for number in numbers
-            for position in range(1, number + 1)
+            lying_in(number, position) for number in numbers for position in range(1, number + 1)
         ],
     }
 
 
-def html(mail) -> str:
-    return mail.get_body(("html",)).get_content()
-
-
-def test_each_gets_its_own_products_and_who_clicked_gets_no_last_call(circuit, run_dag):
-    circuit.publish(world(3, NOON - 5 * HOUR))
+def test_each_gets_its_own_products_and_an_offer_only_who_stays_away(circuit, run_dag):
+    give_codes(circuit, "cart", "TEATIME-1", "TEATIME-2", "TEATIME-3")
+    rows = world(3, NOON - 5 * HOUR)
+    circuit.publish(rows)
     first = run_dag("flow/abandoned_cart")
 
     assert first["state"] == "success"
-    mails = circuit.mails()
-    assert len(mails) == 3
-    for number, mail in enumerate(mails, 1):
-        own = [f"Kettle {number}.{position}" for position in range(1, number + 1)]
-        assert all(title in html(mail) for title in own)
-        assert html(mail).count("shop.example/pictures/") == number
-        assert f"https://shop.example/cart/{number}" in html(mail)
+    for number in (1, 2, 3):
+        (mail,) = mails_of(circuit, number)
+        assert all(f"Kettle {number}.{position}" in mail for position in range(1, number + 1))
+        assert mail.count("shop.example/pictures/") == number
+        assert f"https://shop.example/cart/{number}" in mail
+        assert "TEATIME" not in mail
 
-    with circuit.ledger.write() as connection:
-        key = connection.execute(
-            select(message.c.message_key).where(message.c.contact_id == "shop-2")
-        ).scalar_one()
-        click = {
-            "event_id": "click-1",
-            "message_key": key,
-            "address": "person2@example.org",
-            "type": "click",
-            "occurred_at": NOON + HOUR,
-            "recorded_at": NOON + HOUR,
-        }
-        connection.execute(insert(event), click)
-    rows = world(3, NOON - 5 * HOUR)
+    click(circuit, "shop-2", "reminder", NOON + HOUR)
     rows["conditions.ordered"] = [{"contact_id": "shop-3", "occurred_at": NOON + 2 * HOUR}]
-    circuit.publish(rows, NOON + DAY)
+    circuit.publish(rows, NOON + 5 * HOUR)
+    run_dag("flow/abandoned_cart")
+    circuit.publish(rows, NOON + 30 * HOUR)
     run_dag("flow/abandoned_cart")
 
     reasons = circuit.reasons()
-    assert reasons["last_call", "shop-1"] == "planned"
-    assert reasons["last_call", "shop-2"] == "condition_false"
-    assert reasons["last_call", "shop-3"] == "goal_reached"
+    # Nobody takes notifications, and the journey goes on without.
+    assert [reasons["nudge", f"shop-{number}"] for number in (1, 2, 3)] == [
+        "unreachable",
+        "condition_false",
+        "goal_reached",
+    ]
+    assert [reasons["last_call", f"shop-{number}"] for number in (1, 2, 3)] == [
+        "planned",
+        "condition_false",
+        "goal_reached",
+    ]
+    assert sum("TEATIME-1" in mail for mail in mails_of(circuit, 1)) == 1
     assert len(circuit.mails()) == 4
 
 
-def test_half_of_the_people_wait_four_hours(circuit, run_dag):
-    people = world(1, NOON)["core.contacts"][0]
-    contacts = [people | {"contact_id": f"shop-{n}", "email": f"p{n}@example.org"} for n in range(40)]
-    carts = [
-        {
-            "contact_id": f"shop-{n}",
-            "occurrence_id": f"c{n}",
-            "occurred_at": NOON - 2 * HOUR,
-            "url": "https://shop.example/cart",
-            "total_amount": Decimal("10.00"),
-            "currency": "EUR",
-        }
-        for n in range(40)
-    ]
-    circuit.publish({"core.contacts": contacts, "triggers.cart_abandoned": carts})
+def test_half_of_the_people_wait_four_hours_and_a_large_cart_a_day(circuit, run_dag):
+    small, large = range(1, 41), range(41, 45)
+    rows = {
+        "core.contacts": [contact(number) for number in (*small, *large)],
+        "triggers.cart_abandoned": [
+            *(cart(number, NOON - 2 * HOUR, amount=149) for number in small),
+            *(cart(number, NOON - 23 * HOUR, amount=150) for number in large),
+        ],
+    }
+    circuit.publish(rows)
     run_dag("flow/abandoned_cart")
-    found = [reason for (step, _), reason in circuit.reasons().items() if step == "reminder"]
+    reasons = circuit.reasons()
+    found = [reasons["reminder", f"shop-{number}"] for number in small]
     assert 10 <= found.count("planned") <= 30
     assert found.count("planned") + found.count("not_due") == 40
+    assert {reasons["reminder", f"shop-{number}"] for number in large} == {"other_branch"}
+    assert {reasons["reminder_later", f"shop-{number}"] for number in large} == {"not_due"}
+
+    circuit.publish(rows, NOON + HOUR)
+    run_dag("flow/abandoned_cart")
+    assert {circuit.reasons()["reminder_later", f"shop-{number}"] for number in large} == {"planned"}
+
+
+class PushService(BaseHTTPRequestHandler):
+    """Takes every notification."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken.append(self.path)
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def push_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    """A push service, and a connection to it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), PushService) as server:
+        server.taken = []
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        extra = {"subject": "mailto:hello@shop.example", "services": ["127.0.0.1"]}
+        extra |= {"from_email": "hello@shop.example", "from_name": "Shop", "postal_address": "Weg 1, Berlin"}
+        key = base64.urlsafe_b64encode(b"\1" * 32).decode().rstrip("=")
+        connection = {"conn_type": "http", "password": key, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_PUSH", json.dumps(connection))
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_who_has_not_clicked_is_notified_and_needs_no_consent_to_mail_for_it(circuit, run_dag, push_service):
+    # A browser's public key and secret, as RFC 8291 gives them in its appendix.
+    key = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+    browsers = [
+        {"id": f"browser-{number}", "endpoint": f"http://127.0.0.1:{push_service.server_port}/{number}"}
+        | {"p256dh": key, "auth": "BTBZMqHH6r4Tts7J_aSIgg", "language": "en"}
+        | {"created_at": NOON, "updated_at": NOON}
+        for number in (1, 2, 3)
+    ]
+    with circuit.ledger.write() as connection:
+        connection.execute(insert(push_subscription), browsers)
+    rows = world(3, NOON - 5 * HOUR)
+    rows["core.contacts"][1]["email_consent"] = "revoked"
+    rows["core.push_subscriptions"] = [
+        {"contact_id": f"shop-{number}", "subscription_id": f"browser-{number}", "created_at": NOON - DAY}
+        for number in (1, 2, 3)
+    ]
+    circuit.publish(rows)
+    run_dag("flow/abandoned_cart")
+    click(circuit, "shop-3", "reminder", NOON + HOUR)
+    circuit.publish(rows, NOON + 5 * HOUR)
+    assert run_dag("flow/abandoned_cart")["state"] == "success"
+
+    assert circuit.reasons()["reminder", "shop-2"] == "no_consent"
+    assert sorted(push_service.taken) == ["/1", "/2"]
 
 
 @pytest.fixture
