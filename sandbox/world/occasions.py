@@ -14,8 +14,9 @@ NOTED = {
     # property: years and days from the present to the day that is noted, a line for each person
     "date_of_birth": ((-34, 0), (-47, 1), (-29, 2), (-61, 3), (-52, 7)),
     "member_since": ((-1, 0), (-2, 1), (-3, 2)),
-    "contract_end": ((0, 14), (0, 30), (0, 31), (0, 60)),
-    "baby_due": ((0, 112), (0, 56), (0, 57), (0, -91), (0, -92)),
+    "contract_end": ((0, 14), (0, 32), (0, 60), (0, 61)),
+    # In the 20th, 28th or 36th week at the present or some days on; one or two years old.
+    "baby_due": ((0, 140), (0, 84), (0, 86), (0, 30), (-1, 0), (-2, 2)),
 }
 """What the service writes down about customers shortly before the world's present, so that it has some."""
 
@@ -28,14 +29,16 @@ COLUMNS = (
 
 ANNOUNCED = (
     # days until it is announced, days from then until it begins; kind, title, description, where, for whom
-    (-40, 21, "store", "Neuer Laden in Köln", "Eröffnung mit Verkostung", "Köln", "DE", "5", None),
-    (-1, 10, "store", "Neuer Laden in Hamburg", "Zur Eröffnung gibt es Tee", "Hamburg", "DE", "2", None),
-    (-1, 14, "release", "First Flush 2027", "Die erste Ernte ist da", None, None, None, "Black tea"),
-    (1, 12, "event", "Tea tasting in London", "Six teas with our buyer", "London", "GB", None, None),
-    (2, 9, "release", "New roast: Sidama", "A light roast for filters", None, None, None, "Coffee"),
-    (20, 15, "store", "Neuer Laden in Wien", "Tee und Kaffee am Naschmarkt", "Wien", "AT", "1", None),
-)  # fmt: skip
-"""Where: city, country, beginning of the postcode. For whom: who has bought this type of product."""
+    (-40, 21, "store", "Neuer Laden in Köln", "Eröffnung mit Verkostung", (None, "DE", "5"), None),
+    (-1, 10, "store", "Neuer Laden in Hamburg", "Zur Eröffnung gibt es Tee", (None, "DE", "2"), None),
+    (-1, 14, "release", "First Flush 2027", "Die erste Ernte ist da", (None, None, None), "Black tea"),
+    (1, 12, "event", "Tea tasting in London", "Six teas with our buyer", (None, "GB", None), None),
+    (2, 9, "release", "New roast: Sidama", "A light roast for filters", (None, None, None), "Coffee"),
+    (3, 14, "event", "Offenes Lager", "Ein Blick hinter die Kulissen", ("Hamburg", "DE", None), None),
+    (20, 15, "store", "Neuer Laden in Wien", "Tee und Kaffee am Naschmarkt", (None, "AT", "1"), None),
+)
+"""Where: city, country, beginning of the postcode, of which all that are named must be right. For whom: who
+has bought this type of product."""
 
 
 def note_dates(entry: Entry) -> None:
@@ -64,7 +67,7 @@ def _day(today: date, years: int, days: int) -> str:
 def announce(entry: Entry) -> None:
     """Marketing adds a line to its list."""
     number = entry.data["number"]
-    _, until, kind, title, text, city, country, prefix, product_type = ANNOUNCED[number]
+    _, until, kind, title, text, (city, country, prefix), product_type = ANNOUNCED[number]
     entry.sim.announced.append(
         {
             "announcement_id": f"A-{number + 1:03d}",
