@@ -12,12 +12,10 @@ with site_events as (
         visitor_id,
         product_id,
         content_id,
-        coalesce(seconds_on_page, 0) as seconds_on_page
+        seconds_on_page
     from staging.site_events
     where
         visitor_id is not null
-        and customer_id is null
-        and email is null
         and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ days_back }}
 ),
 
@@ -26,7 +24,7 @@ recognitions as (
         visitor_id,
         occurred_at
     from staging.site_events
-    where visitor_id is not null and (customer_id is not null or email is not null)
+    where customer_id is not null or email is not null
 ),
 
 visitor_keys as (
@@ -125,7 +123,6 @@ seen_products as (
         max(unknown_visits.occurred_at) as last_seen_at
     from unknown_visits
     inner join lingerers on unknown_visits.visitor_id = lingerers.visitor_id
-    where unknown_visits.product_id is not null
     group by unknown_visits.visitor_id, unknown_visits.product_id
 ),
 
