@@ -67,7 +67,8 @@ counted as (
         people.arm,
         count(*) as people,
         count(bought.contact_id) as buyers,
-        coalesce(sum(bought.revenue), 0) as revenue
+        coalesce(sum(bought.revenue), 0) as revenue,
+        coalesce(sum(bought.revenue * bought.revenue), 0) as squared_revenue
     from people
     left join bought
         on people.flow = bought.flow and people.contact_id = bought.contact_id
@@ -79,5 +80,7 @@ select
     case arm when 'planned' then 'treated' else 'control' end as arm,
     cast(people as bigint) as people,
     cast(buyers as bigint) as buyers,
-    cast(revenue as decimal(18, 2)) as revenue
+    cast(revenue as decimal(18, 2)) as revenue,
+    -- For the spread of what people spend.
+    cast(squared_revenue as decimal(18, 2)) as squared_revenue
 from counted

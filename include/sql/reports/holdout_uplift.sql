@@ -15,9 +15,11 @@ flows as (
         sum(case when arm = 'treated' then people else 0 end) as treated,
         sum(case when arm = 'treated' then buyers else 0 end) as treated_buyers,
         sum(case when arm = 'treated' then revenue else 0 end) as treated_revenue,
+        sum(case when arm = 'treated' then squared_revenue else 0 end) as treated_squares,
         sum(case when arm = 'control' then people else 0 end) as control,
         sum(case when arm = 'control' then buyers else 0 end) as control_buyers,
-        sum(case when arm = 'control' then revenue else 0 end) as control_revenue
+        sum(case when arm = 'control' then revenue else 0 end) as control_revenue,
+        sum(case when arm = 'control' then squared_revenue else 0 end) as control_squares
     from holdout_groups
     group by flow
 ),
@@ -46,7 +48,18 @@ differences as (
         SQRT(
             RATIO(treated_rate * (1 - treated_rate), treated)
             + RATIO(control_rate * (1 - control_rate), control)
-        ) as standard_error
+        ) as standard_error,
+        -- Of two means (Welch), each with the variance of its own group.
+        SQRT(
+            RATIO(
+                greatest(treated_squares - treated_revenue * treated_value, 0),
+                treated * (treated - 1)
+            )
+            + RATIO(
+                greatest(control_squares - control_revenue * control_value, 0),
+                control * (control - 1)
+            )
+        ) as value_standard_error
     from rates
 ),
 
@@ -54,7 +67,11 @@ bounded as (
     select
         *,
         cast(rate_difference - {{ z }} * standard_error as decimal(18, 6)) as lower_bound,
-        cast(rate_difference + {{ z }} * standard_error as decimal(18, 6)) as upper_bound
+        cast(rate_difference + {{ z }} * standard_error as decimal(18, 6)) as upper_bound,
+        cast(value_difference - {{ z }} * value_standard_error as decimal(18, 6))
+            as value_lower_bound,
+        cast(value_difference + {{ z }} * value_standard_error as decimal(18, 6))
+            as value_upper_bound
     from differences
 )
 
@@ -74,6 +91,9 @@ select
     lower_bound as order_rate_difference_from,
     upper_bound as order_rate_difference_to,
     lower_bound > 0 or upper_bound < 0 as is_significant,
+    cast(value_difference as decimal(18, 6)) as revenue_per_head_difference,
+    value_lower_bound as revenue_per_head_difference_from,
+    value_upper_bound as revenue_per_head_difference_to,
     cast(rate_difference * treated as decimal(18, 2)) as additional_buyers,
     cast(value_difference * treated as decimal(18, 2)) as additional_revenue,
     abstains_because

@@ -70,7 +70,6 @@ dated as (
             cast(left(iso, 7) || '-01' as date), cast(right(iso, 2) as bigint) - 1
         ) as on_date
     from days
-    where iso is not null
 )
 
 select
