@@ -13,8 +13,13 @@ flow = Flow(
     trigger="gone_quiet",
     goal="engaged",
     steps=[
-        Email("benefits", after="at once, at their hour", subject=Test("miss_you", "whats_new")),
-        Email("preferences", after="1 week, at their hour"),
+        Email(
+            "benefits",
+            after="at once, at their hour",
+            subject=Test("miss_you", "whats_new"),
+            expires="4 weeks",
+        ),
+        Email("preferences", after="1 week, at their hour", expires="1 week"),
     ],
     relies_on=["mail", "site", "shop"],
 )

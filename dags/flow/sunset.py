@@ -12,7 +12,7 @@ flow = Flow(
     trigger="sunset_due",
     goal="engaged",
     steps=[
-        Email("last_attempt", after="at once, at 10:00", expires="4 weeks"),
+        Email("last_attempt", after="at once, at 10:00", expires="5 weeks"),
         Join("sunset", after="2 weeks", expires="4 weeks"),
     ],
     relies_on=["mail", "site", "shop"],

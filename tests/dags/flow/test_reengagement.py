@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.dags.flow.shop_journeys import DAY, HOUR, NOON, contact, mails_of
+from tests.dags.flow.shop_journeys import DAY, NOON, contact, mails_of
 
 
 def test_two_mails_a_week_apart_until_somebody_is_back(circuit, run_dag):
@@ -10,7 +10,7 @@ def test_two_mails_a_week_apart_until_somebody_is_back(circuit, run_dag):
     rows = {
         "core.contacts": [contact(number) for number in numbers],
         "triggers.gone_quiet": [
-            {"contact_id": f"shop-{number}", "occurrence_id": "2025-12-10", "occurred_at": NOON - HOUR}
+            {"contact_id": f"shop-{number}", "occurrence_id": "2025-12-10", "occurred_at": NOON - 20 * DAY}
             for number in numbers
         ],
     }

@@ -22,7 +22,7 @@ def members(circuit: Any) -> dict[str, bool]:
 
 def test_silence_leads_into_the_audience_and_a_sign_of_life_out_of_it(circuit, run_dag):
     silent = [
-        {"contact_id": f"shop-{number}", "occurrence_id": "2025-05-01", "occurred_at": NOON - 9 * DAY}
+        {"contact_id": f"shop-{number}", "occurrence_id": "2025-05-01", "occurred_at": TEN - 31 * DAY}
         for number in (1, 2)
     ]
     rows = {"core.contacts": [contact(1), contact(2)], "triggers.sunset_due": silent}
