@@ -3,7 +3,6 @@
 -- owner: crm
 -- grain: occurrence_id, position
 {% set keep = 3 %}
-{% set new_for_days = 365 %}
 with lapses as (
     select
         occurrence_id,
@@ -44,7 +43,6 @@ newest as (
             partition by product_type order by created_at desc, product_id asc
         ) as place_in_type
     from products
-    where DAYS_BETWEEN(created_at, {{ as_of }}) <= {{ new_for_days }}
 ),
 
 offered as (
