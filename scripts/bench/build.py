@@ -15,6 +15,7 @@ from kreislauf.connections import Connection
 from kreislauf.landing.zone import LandingZone
 from kreislauf.warehouse.build import write_table
 from kreislauf.warehouse.engines import Engine, engine_for
+from kreislauf.warehouse.memberships import record_memberships
 from kreislauf.warehouse.models import load_models
 from scripts.bench import raw
 from scripts.bench.measure import AS_OF, Stopwatch
@@ -40,10 +41,22 @@ def again(folder: Path, size: int) -> dict[str, Any]:
     return _build(folder, AS_OF)
 
 
+def recorded(folder: Path, size: int) -> dict[str, Any]:
+    """Land who is in which segment, as publishing does, and build once more as of the same moment.
+
+    The first record is of everybody; from then on it is of those who enter and leave. `recording`: the
+    CPU seconds of landing it.
+    """
+    engine = published_engine(folder)
+    with Stopwatch() as watch:
+        record_memberships(_zone(folder), engine, engine.published())
+    return _build(folder, AS_OF) | {"recording": watch.cpu_seconds}
+
+
 def later(folder: Path, size: int) -> dict[str, Any]:
     """A build an hour later, after one hundredth more events.
 
-    `in_part`: of how many tables only the rows of keys that changed were computed.
+    `in_part`: of how many tables only what changed was computed.
     """
     raw.write_new_events(_zone(folder), size, AS_OF, LATER)
     return _build(folder, LATER)
@@ -105,7 +118,8 @@ def _build(folder: Path, as_of: Any) -> dict[str, Any]:
         engine.publish(build)
     _show("")
     now = {name: _noted(folder, build.build_id, name) for name in models}
-    was = {name: _noted(folder, before.build_id, name) for name in models} if before else {}
+    known = before.tables if before else ()
+    was = {name: _noted(folder, before.build_id, name) for name in models if name in known}
     for figure in figures:
         figure["by"] = now[figure["model"]].get("by")
     return total.result(

@@ -65,6 +65,7 @@ STAGES = {
             _DBT,
             Step("postgres.full", "full build on PostgreSQL", ("build.full",), most=100_000),
             Step("build.again", "again, same moment", ("build.full",)),
+            Step("build.recorded", "again, once memberships are recorded", ("build.full",)),
             Step("build.later", "1 % more events, an hour later", ("build.full",)),
         ),
     ),

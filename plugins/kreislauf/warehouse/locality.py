@@ -75,6 +75,10 @@ class Local:
     keys: Keys
     statement: str
 
+    def keyed(self) -> list[tuple[str, str]]:
+        """The tables that are read for the keys alone because they changed, each with its key."""
+        return [(table, key) for table, key, _ in self.keys.changes]
+
 
 def localities(sql: str, changed: set[str], columns: ColumnsOf) -> Iterator[Local]:
     """Each column of the result in which the statement is local, when these tables have changed."""

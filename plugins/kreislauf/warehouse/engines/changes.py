@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kreislauf.warehouse.engines.folder import sync
-from kreislauf.warehouse.engines.relations import DATA, POSITION, REMOVED, literal, raw_relation, read_parquet
+from kreislauf.warehouse.engines.relations import (
+    DATA,
+    POSITION,
+    REMOVED,
+    literal,
+    raw_relation,
+    read_parquet,
+    rows_of,
+)
+from kreislauf.warehouse.linear import changed_name, linear
 from kreislauf.warehouse.locality import Keys, Local, localities
 from kreislauf.warehouse.raw import Columns
 
@@ -25,24 +34,37 @@ if TYPE_CHECKING:
     import duckdb
 
 AFFECTED = 0.25
-"""When the keys that changed have more of a table's rows than this, it is computed whole."""
+"""When the keys that changed have more of an input's rows than this, the table is computed whole."""
 
 CHANGED = 0.20
 """When more of a table's rows differ than this, its changes are not kept."""
 
 MOST_INPUTS = 16
-"""A statement of which more inputs changed, such as a union of all segments, is computed whole: asking each
-of them for the keys takes more memory than it spares work."""
+"""A statement of which more inputs changed is computed whole unless it is linear: asking each of them for
+the keys takes more memory than it spares work."""
 
 _CANDIDATES = 4
+
+_SAMPLE = 20_000
+"""Rows of an input by which it is judged how many of them a change touches."""
+
+_FEW_ROWS = 100_000
+"""So many rows may be computed again however small the table is."""
+
+
+_GONE = "select * from differing where __times < 0"
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of a table since the published build: relations of the rows that are gone, and that are new."""
+    """Of a table since the published build: relations of the rows that are gone, and that are new.
+
+    `rows`: how many it has now.
+    """
 
     removed: str
     added: str
+    rows: int
 
 
 class Update:
@@ -61,19 +83,37 @@ class Update:
         # Two hashes of 64 bits: equal rows are equal, others do not meet by chance.
         self._marks = f"hash({self._names}) as mark_1, hash({', '.join(reversed(names))}) as mark_2"
 
+    def from_changes(self, select: str, changes: Mapping[str, Change]) -> bool:
+        """Compute what a linear statement makes of the changes alone; False if it is none."""
+        statement = linear(select, set(changes), self._columns_of)
+        if statement is None:
+            return False
+        run = self._connection.execute
+        columns = ", ".join(f'"{name}" {type}' for name, type in self.columns)
+        for rows, which in (("new_rows", "added"), ("gone_rows", "removed")):
+            for table, change in changes.items():
+                run(f"create or replace temp view {changed_name(table)} as {getattr(change, which)}")
+            run(f"create or replace temp table {rows} ({columns})")
+            run(f"insert into {rows} {statement}")
+        self._find_differing("gone_rows")
+        gone = f"from (select *, {self._marks} from gone_rows) semi join ({_GONE}) using (mark_1, mark_2)"
+        counts = ", ".join(f"approx_count_distinct({name})" for name in self._names.split(", "))
+        [distinct] = run(f"select {counts} {gone}").fetchall()
+        # By the column that tells them apart best, so that few rows have to be looked at.
+        by = self.columns[distinct.index(max(distinct))][0]
+        looked_at = f'"{by}" in (select "{by}" {gone}) or "{by}" is null' if max(distinct) else "false"
+        run(f"create or replace temp table old_rows as select *, {self._marks} from before where {looked_at}")
+        return self._has_what_is_gone()
+
     def in_part(self, select: str, changes: Mapping[str, Change]) -> str | None:
         """Compute the rows of the keys that changed; the key's column, or None if that is no use."""
         if len(changes) > MOST_INPUTS:
             return None
-
-        def columns(table: str) -> list[str]:
-            return [name for name, _ in self._described(table)]
-
-        for local in itertools.islice(localities(select, set(changes), columns), _CANDIDATES):
+        for local in itertools.islice(localities(select, set(changes), self._columns_of), _CANDIDATES):
             if local.column in dict(self.columns) and self._find_keys(local, changes):
                 self._connection.execute(f"create or replace temp table new_rows as {local.statement}")
                 if self._described("new_rows") == self.columns:
-                    self._find_differing()
+                    self._find_differing("old_rows")
                     return local.column
         return None
 
@@ -90,9 +130,9 @@ class Update:
         if abs(rows - self._rows) > CHANGED * self._rows:
             return False
         self._connection.execute(
-            f"create or replace temp view old_rows as select {POSITION}, {self._marks} from before"
+            f"create or replace temp view old_rows as select *, {self._marks} from before"
         )
-        self._find_differing()
+        self._find_differing("old_rows")
         [(differing,)] = self._connection.execute("select count(*) from differing").fetchall()
         return differing <= 2 * CHANGED * self._rows
 
@@ -106,25 +146,17 @@ class Update:
         if not run("select count(*) from differing").fetchall()[0][0]:
             return 0, 0
         part.mkdir()
-        run(
-            f"copy (select {self._names} from (select *, {self._marks} from new_rows) as marked"
-            " semi join differing using (mark_1, mark_2))"
-            f" to {literal(added)} (format parquet, compression zstd)"
-        )
-        new = self._connection.fetchone()[0]
+        new = self._differing(f"(select *, {self._marks} from new_rows)", "__times")
+        run(f"copy (select {self._names} from {new}) to {literal(added)} (format parquet, compression zstd)")
+        new_rows = self._connection.fetchone()[0]
         sync(added)
-        run(
-            f"create or replace temp table removed as select {POSITION} from old_rows"
-            " semi join differing using (mark_1, mark_2)"
-        )
-        gone = run("select count(*) from removed").fetchall()[0][0]
-        if gone:
-            run(
-                f"copy (select * from before where {POSITION} in (select {POSITION} from removed))"
-                f" to {literal(removed)} (format parquet, compression zstd)"
-            )
+        gone = self._differing("old_rows", "-__times")
+        run(f"create or replace temp table removed as select {self._names}, {POSITION} from {gone}")
+        [(gone_rows,)] = run("select count(*) from removed").fetchall()
+        if gone_rows:
+            run(f"copy removed to {literal(removed)} (format parquet, compression zstd)")
             sync(removed)
-        return new, gone
+        return new_rows, gone_rows
 
     def rows_now(self, part: Path) -> str:
         """A SELECT of the table's rows, once its changes are written."""
@@ -137,26 +169,57 @@ class Update:
         for keys in local.keys.all():
             run(f"create or replace temp table {keys.name} as {_keys_sql(keys, changes)}")
         name = local.keys.name
-        [(count, nulls)] = run(f"select count(*), count(*) - count(key) from {name}").fetchall()
-        if nulls:
+        [(nulls,)] = run(f"select count(*) from {name} where key is null").fetchall()
+        read = sum(changes[table].rows for table, _ in local.keyed())
+        touched = sum(
+            changes[table].rows * self._share_touched(table, key, name) for table, key in local.keyed()
+        )
+        if nulls or touched > AFFECTED * read:
             return False
-        if count > AFFECTED * self._rows + 1000:
-            return False
+        most = int(max(AFFECTED * self._rows, _FEW_ROWS))
         run(
-            f"create or replace temp table old_rows as select {POSITION}, {self._marks} from before"
-            f' where "{local.column}" in (select key from {name})'
+            f"create or replace temp table old_rows as select *, {self._marks} from before"
+            f' where "{local.column}" in (select key from {name}) limit {most + 1}'
         )
         [(affected,)] = run("select count(*) from old_rows").fetchall()
-        return affected <= AFFECTED * self._rows
+        return affected <= most
 
-    def _find_differing(self) -> None:
-        """The marks of rows that are there more or less often than before."""
+    def _share_touched(self, table: str, key: str, keys: str) -> float:
+        """What share of the first rows of an input are of the keys."""
+        sample = f"select {key} as key from {table} limit {_SAMPLE}"
+        touched = f"count(*) filter (where key in (select key from {keys}))"
+        [(share,)] = self._connection.execute(
+            f"select coalesce({touched} / nullif(count(*), 0), 0) from ({sample})"
+        ).fetchall()
+        return share
+
+    def _find_differing(self, old: str) -> None:
+        """The marks of rows that are there more or less often than before, and by how many `__times`."""
+        marks = "mark_1, mark_2" if old == "old_rows" else self._marks
         self._connection.execute(
-            "create or replace temp table differing as select mark_1, mark_2 from ("
-            f" select {self._marks}, 1 as times from new_rows"
-            " union all select mark_1, mark_2, -1 from old_rows"
-            ") group by mark_1, mark_2 having sum(times) <> 0"
+            "create or replace temp table differing as select mark_1, mark_2, sum(__times) as __times from ("
+            f" select {self._marks}, 1 as __times from new_rows"
+            f" union all select {marks}, -1 from {old}"
+            ") group by mark_1, mark_2 having sum(__times) <> 0"
         )
+
+    def _differing(self, rows: str, times: str) -> str:
+        """Of rows with marks those that differ: of equal ones as many as there are too many of."""
+        return (
+            f"(select rows.*, {times} as __wanted, row_number() over (partition by mark_1, mark_2) as __copy"
+            f" from {rows} as rows inner join differing using (mark_1, mark_2) where {times} > 0)"
+            " where __copy <= __wanted"
+        )
+
+    def _has_what_is_gone(self) -> bool:
+        """Whether the rows that are gone were there, as they must have been."""
+        [(wanted,)] = self._connection.execute(f"select coalesce(sum(-__times), 0) from ({_GONE})").fetchall()
+        gone = self._differing("old_rows", "-__times")
+        [(found,)] = self._connection.execute(f"select count(*) from {gone}").fetchall()
+        return wanted == found
+
+    def _columns_of(self, table: str) -> list[str]:
+        return [name for name, _ in self._described(table)]
 
     def _described(self, relation: str) -> list[tuple[str, str]]:
         found = self._connection.execute(f"describe from {relation}").fetchall()
@@ -175,12 +238,17 @@ def _keys_sql(keys: Keys, changes: Mapping[str, Change]) -> str:
     return f"select distinct key from ({' union all '.join(sorted(parts))})"
 
 
-def part_change(part: Path) -> Change:
-    """What a part says that changed."""
+def part_change(part: Path, rows: int) -> Change:
+    """What a part says that changed in a table, which has so many rows now."""
     added, removed = part / DATA, part / REMOVED
     new = f"select * from {read_parquet([added])}"
-    gone = f"select * from {read_parquet([removed])}" if removed.exists() else f"{new} where false"
-    return Change(gone, new)
+    gone = f"select * exclude ({POSITION}) from {read_parquet([removed])}"
+    return Change(gone if removed.exists() else f"{new} where false", new, rows)
+
+
+def whole_change(before: list[Path], now: list[Path], rows: int) -> Change:
+    """All rows were replaced: of a table whose changes are not kept. `rows`: how many it has now."""
+    return Change(rows_of(before), rows_of(now), rows)
 
 
 def raw_change(columns: Columns, now: Mapping[str, Any], was: Mapping[str, Any]) -> Change | None:
@@ -192,7 +260,7 @@ def raw_change(columns: Columns, now: Mapping[str, Any], was: Mapping[str, Any])
     """
     if "runs" not in now:  # raw.manifests, which each build has a file of its own of
         rows, rows_before = (raw_relation(columns, noted["files"]) for noted in (now, was))
-        return Change(f"{rows_before} except all {rows}", f"{rows} except all {rows_before}")
+        return Change(f"{rows_before} except all {rows}", f"{rows} except all {rows_before}", now["rows"])
     before, after = (
         {run: digest for run, (digest, _) in noted.get("runs", {}).items()} for noted in (was, now)
     )
@@ -210,4 +278,4 @@ def raw_change(columns: Columns, now: Mapping[str, Any], was: Mapping[str, Any])
         counts, counted = (f"(({noted['where'] or 'true'}) is true)" for noted in (now, was))
         added.append(f"{rows} where {counts} and not {counted}")
         removed.append(f"{rows} where {counted} and not {counts}")
-    return Change(" union all ".join(removed), " union all ".join(added))
+    return Change(" union all ".join(removed), " union all ".join(added), now["rows"])

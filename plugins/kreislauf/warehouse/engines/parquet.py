@@ -19,7 +19,7 @@ import duckdb
 
 from kreislauf.warehouse.engines import base
 from kreislauf.warehouse.engines.base import BuildInfo, WarehouseError
-from kreislauf.warehouse.engines.changes import Change, Update, part_change, raw_change
+from kreislauf.warehouse.engines.changes import Change, Update, part_change, raw_change, whole_change
 from kreislauf.warehouse.engines.folder import FolderEngine, Writing, sync
 from kreislauf.warehouse.engines.relations import DATA, literal, raw_relation, rows_of
 from kreislauf.warehouse.raw import raw_columns
@@ -45,8 +45,11 @@ class ParquetEngine(FolderEngine):
     With 700 MB the process stays below 1 GiB at a million contacts; what does not fit goes to the disk.
     """
 
-    in_part_from = 10_000
-    """A table of fewer rows is computed whole sooner than in part."""
+    in_part_from = 20_000
+    """What reads fewer rows is computed whole sooner than in part."""
+
+    replaced_below = 20_000
+    """Of a table of fewer rows whose changes are not known all are taken to have changed."""
 
     dialect = "duckdb"
     version = f"duckdb {duckdb.__version__}"
@@ -104,22 +107,27 @@ class ParquetEngine(FolderEngine):
             return None  # the build was published over and removed meanwhile
 
     def _compute_in_part(self, writing: Writing, update: Update) -> str | None:
-        """The column by whose values the changed rows were computed; None if that cannot be."""
+        """The column by whose values the changed rows were computed, or `changes` if they were enough.
+
+        None if the table has to be computed whole.
+        """
         if writing.before.get("statement") != self._statement(writing):
             return None
-        if writing.before["rows"] < self.in_part_from:
+        names = [name for name in base.references(writing.select) if name != writing.table]
+        read = {name: now for name in names if (now := self._table(writing.build_id, name))}
+        if sum(now["rows"] for now in read.values()) < self.in_part_from:
             return None
         changes: dict[str, Change] = {}
-        for name in base.references(writing.select):
-            now, was = (self._table(build, name) for build in (writing.build_id, writing.published_id))
-            if now is None or name == writing.table:
-                continue
+        for name, now in read.items():
+            was = self._table(writing.published_id, name)
             if was is None or now["content"] != was["content"]:
-                change = self._change(writing.build_id, name, now, was)
+                change = self._change(writing, name, now, was)
                 if change is None:
                     return None
                 changes[name] = change
         try:
+            if update.from_changes(writing.select, changes):
+                return "changes"
             return update.in_part(writing.select, changes)
         except duckdb.Error as error:
             # What is to spare work must not cost the build.
@@ -127,16 +135,25 @@ class ParquetEngine(FolderEngine):
             return None
 
     def _change(
-        self, build_id: str, table: str, now: dict[str, Any], was: dict[str, Any] | None
+        self, writing: Writing, table: str, now: dict[str, Any], was: dict[str, Any] | None
     ) -> Change | None:
         """What changed in a table since the published build, if that is known."""
         layer, _, name = table.partition(".")
-        if was is not None and layer == "raw":
+        if was is None:
+            return None
+        if layer == "raw":
             return raw_change(raw_columns()[name], now, was)
         changes = now.get("changes")
-        if was is None or changes is None or changes["from"] != was["content"]:
-            return None
-        return part_change(self._build_folder(build_id) / layer / name / changes["part"])
+        if changes is not None and changes["from"] == was["content"]:
+            folder = self._build_folder(writing.build_id) / layer / name
+            return part_change(folder / changes["part"], now["rows"])
+        if max(now["rows"], was["rows"]) < self.replaced_below:
+            before, after = (
+                self._files(build_id, table, noted)
+                for build_id, noted in ((writing.published_id, was), (writing.build_id, now))
+            )
+            return whole_change(before, after, now["rows"])
+        return None
 
     def _reason(self, error: Exception) -> str:
         if not isinstance(error, duckdb.Error):
