@@ -82,7 +82,8 @@ class Ledger:
         """Bring the tables to this version. May be called by several processes at once."""
         from kreislauf.ledger.migrate import upgrade
 
-        with self.write() as connection:
+        # SQLite cannot alter a table: it is made anew, and for a moment what refers to it has nothing.
+        with self._writer.execution_options(kreislauf_migrates=True).begin() as connection:
             serialise(connection, "migrate")
             upgrade(connection)
 
@@ -166,11 +167,15 @@ def _sqlite_engine(connection: Address) -> Engine:
         if raw.execute("pragma journal_mode").fetchone()[0] != "wal":
             raw.execute("pragma journal_mode = wal")
         raw.execute("pragma synchronous = full")
-        raw.execute("pragma foreign_keys = on")
 
     @event.listens_for(engine, "begin")
     def _begin(opened: Connection) -> None:
-        is_write = opened.get_execution_options().get("kreislauf_write", False)
+        options = opened.get_execution_options()
+        is_write = options.get("kreislauf_write", False)
+        # Only before a transaction can it be switched.
+        opened.exec_driver_sql(
+            f"pragma foreign_keys = {'off' if options.get('kreislauf_migrates') else 'on'}"
+        )
         opened.exec_driver_sql("begin immediate" if is_write else "begin")
 
     return engine
