@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,11 +38,17 @@ class AirflowApi:
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str, **params: Any) -> Any:
-        answer = self._client.get(path, params=params)
-        if answer.is_server_error:
-            time.sleep(2)  # SQLite was busy
-            answer = self._client.get(path, params=params)
-        return answer.raise_for_status().json()
+        return self._patiently("GET", path, params=params).json()
+
+    def _patiently(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """A request that may be repeated, and is while SQLite is busy."""
+        for wait in (2, 5, 15):
+            with contextlib.suppress(httpx.TimeoutException):
+                answer = self._client.request(method, path, **more)
+                if not answer.is_server_error:
+                    return answer.raise_for_status()
+            time.sleep(wait)
+        return self._client.request(method, path, **more).raise_for_status()
 
     def ensure_pools(self) -> None:
         present = {pool["name"] for pool in self.get("/pools")["pools"]}
@@ -69,7 +76,7 @@ class AirflowApi:
 
     def pause(self, dag_id: str, is_paused: bool) -> None:
         """Switch a DAG off, or on again."""
-        self._client.patch(f"/dags/{dag_id}", json={"is_paused": is_paused}).raise_for_status()
+        self._patiently("PATCH", f"/dags/{dag_id}", json={"is_paused": is_paused})
 
     def trigger(self, dag_id: str, conf: dict[str, Any], since: str | None = None) -> str:
         """Start a run; its id. One that counts as waiting `since` an earlier moment goes before others."""
