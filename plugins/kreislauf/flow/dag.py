@@ -234,10 +234,13 @@ def _send(flow: str, step: str, channel: Any, as_of: datetime, context: Mapping[
     from kreislauf import hooks
     from kreislauf.delivery.sender import SendResult, send
     from kreislauf.delivery.templates import Templates
+    from kreislauf.flow.withdraw import withdraw
     from kreislauf.ledger.batches import due, sweep
     from kreislauf.ledger.store import utc_now
 
-    ledger = hooks.ledger()
+    ledger, engine = hooks.ledger(), hooks.warehouse()
+    if build := engine.published():
+        withdraw(ledger, engine, build, as_of)
     if (flow, step, channel) not in due(ledger, utc_now(), as_of):
         # A channel that nobody is reached on needs no connection.
         return SendResult(swept=sweep(ledger, utc_now()), is_paused=ledger.is_paused(flow))

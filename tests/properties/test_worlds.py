@@ -1,0 +1,366 @@
+"""Whatever people do and whenever runs happen: nobody twice, nobody without consent, nobody too often,
+nothing at night, and in the end every journey is decided."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from kreislauf.flow import Branch, Email, Flow, Push, Test
+from kreislauf.flow.policy import ChannelPolicy, Policy
+from kreislauf.flow.words import parse_cap
+from kreislauf.ledger.batches import Verdict
+from kreislauf.ledger.consents import Statement, record
+from kreislauf.ledger.hours import QuietHours
+from kreislauf.ledger.schema import NOT_FINAL, BatchState, Channel, ConsentState, event
+from kreislauf.ledger.store import EVERYTHING, insert_or_skip, utc_now
+from kreislauf.ledger.suppressions import suppress
+from tests.properties.circuit import ACCEPTED, Circuit, Rows, flow_steps
+
+START = datetime(
+    2026, 10, 22, 9, tzinfo=UTC
+)  # in Europe clocks go back on the 25th, in New York a week later
+ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Auckland", "UTC")
+NIGHT = QuietHours(time(22), time(6))
+POLICY = Policy(
+    ("transactional", "cart", "flow", "newsletter"),
+    {
+        Channel.EMAIL: ChannelPolicy((parse_cap("1 per 16 hours"), parse_cap("3 per 1 week")), NIGHT),
+        Channel.PUSH: ChannelPolicy((parse_cap("1 per 1 day"),), NIGHT),
+    },
+    holdout=Fraction(1, 10),
+)
+
+REMINDER = Email("reminder", after=Test(short="1 hour", long="4 hours"))
+NUDGE = Push("nudge", after="2 hours", unless="clicked previous")
+LAST = Email("last_call", after="1 day, at 09:00", unless="clicked reminder")
+
+
+def cart(*steps: Any, **more: Any) -> Flow:
+    return Flow("cart_abandoned", steps, goal="ordered", priority="cart", relies_on=["shop"], **more)
+
+
+CARTS = {
+    "as it began": cart(REMINDER, LAST),
+    "a step added": cart(REMINDER, NUDGE, LAST),
+    "a step removed": cart(REMINDER),
+    "a step renamed": cart(REMINDER, Email("final_call", after="1 day, at 09:00")),
+    "a longer delay": cart(REMINDER, Email("last_call", after="3 days since trigger")),
+    "a branch": cart(
+        Branch("dear", when="total_amount >= 100", then=[REMINDER], otherwise=[Push("nudge")]),
+        Email("last_call", after="1 day"),
+    ),
+    "a control group": cart(REMINDER, LAST, holdout="50 %"),
+    "a pilot": cart(REMINDER, LAST, pilot="50 %"),
+    "a cap": cart(REMINDER, LAST, frequency_cap="1 per 2 weeks"),
+}
+WELCOME = Flow("subscribed", [Email("hello"), Email("story", after="2 days, at their hour")])
+
+
+@dataclass
+class Person:
+    """What is true of a person, and what of it the warehouse knows."""
+
+    name: str
+    zone: str
+    hour: int | None
+    consents: bool = True
+    is_known_to_consent: bool = True
+    carts: list[dict[str, Any]] = field(default_factory=list)
+    orders: list[datetime] = field(default_factory=list)
+    joined: str | None = None
+
+
+@cache
+def _resolved() -> tuple[dict[str, list[Any]], list[Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        carts = {name: flow_steps(Path(folder), "cart", flow) for name, flow in CARTS.items()}
+        return carts, flow_steps(Path(folder), "welcome", WELCOME)
+
+
+class Worlds(RuleBasedStateMachine):
+    """Rules are what people and operators do; invariants are asked after each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.carts, self.welcome = _resolved()
+        self.circuit = Circuit.open(self.folder, POLICY)
+        self.now = START
+        self.edition = "as it began"
+        self.final: dict[Any, Any] = {}
+
+    def teardown(self) -> None:
+        self.circuit.ledger.resume(EVERYTHING, "test")
+        self._let_it_end()
+        self.circuit.ledger.engine.dispose()
+        shutil.rmtree(self.folder)
+
+    @initialize(
+        zones=st.lists(st.sampled_from(ZONES), min_size=2, max_size=4), hour=st.none() | st.integers(0, 23)
+    )
+    def people_come(self, zones: list[str], hour: int | None) -> None:
+        self.people = [Person(f"shop-{n}", zone, hour) for n, zone in enumerate(zones, 1)]
+        self._publish()
+
+    # --------------------------------------------------------------------- what people do
+
+    @rule(who=st.integers(0, 3), amount=st.sampled_from([20, 200]))
+    def leaves_a_cart(self, who: int, amount: int) -> None:
+        person = self._person(who)
+        number = sum(len(each.carts) for each in self.people)
+        person.carts.append({"id": f"cart-{number}", "at": self.now, "amount": amount})
+
+    @rule(who=st.integers(0, 3))
+    def orders(self, who: int) -> None:
+        self._person(who).orders.append(self.now)
+
+    @rule(who=st.integers(0, 3), consents=st.booleans())
+    def tells_the_shop(self, who: int, consents: bool) -> None:
+        """Known here with the next build."""
+        self._person(who).consents = consents
+
+    @rule(who=st.integers(0, 3))
+    def opts_out_on_our_page(self, who: int) -> None:
+        person = self._person(who)
+        person.consents = person.is_known_to_consent = False
+        said = Statement(
+            f"{person.name}@example.org", ConsentState.REVOKED, "web", f"{self.now}", utc_now(), person.name
+        )
+        record(self.circuit.ledger, [said])
+
+    @rule(who=st.integers(0, 3))
+    def complains(self, who: int) -> None:
+        person = self._person(who)
+        person.consents = person.is_known_to_consent = False
+        row = {"address": f"{person.name}@example.org", "contact_id": person.name}
+        suppress(self.circuit.ledger, [row], "complaint", f"{self.now}")
+        row["address"] = f"browser-{person.name}"
+        suppress(self.circuit.ledger, [row], "complaint", f"{self.now} push", channel="push")
+
+    @precondition(lambda self: self.circuit.sent)
+    @rule(which=st.integers(0, 20))
+    def clicks(self, which: int) -> None:
+        sent = self.circuit.sent[which % len(self.circuit.sent)]
+        row = {"event_id": f"{sent.key} {self.now}", "message_key": sent.key, "address": sent.address}
+        row |= {"type": "click", "occurred_at": self.now, "recorded_at": utc_now()}
+        with self.circuit.ledger.write() as connection:
+            connection.execute(insert_or_skip(connection, event), row)
+
+    @rule(who=st.integers(0, 3), other=st.integers(0, 3))
+    def turns_out_to_be(self, who: int, other: int) -> None:
+        """Two records are one person: the older one's id stays."""
+        one, two = sorted((self._person(who), self._person(other)), key=lambda person: person.name)
+        if one is not two:
+            two.joined = one.name
+
+    @rule(hours=st.integers(1, 60))
+    def time_passes(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
+
+    # --------------------------------------------------------------------- what operators do
+
+    @rule()
+    def runs(self) -> None:
+        self._publish()
+        self._decide()
+        self._send()
+
+    @rule(state=st.sampled_from([BatchState.PLANNED, BatchState.IN_DOUBT, BatchState.REJECTED]))
+    def runs_while_the_provider_fails(self, state: BatchState) -> None:
+        self._publish()
+        self._decide()
+        self._send(Verdict(state))
+
+    @rule()
+    def decides_only(self) -> None:
+        self._publish()
+        self._decide()
+
+    @rule()
+    def sends_only(self) -> None:
+        self._send()
+
+    @rule(hours=st.integers(1, 30))
+    def runs_late_on_an_old_moment(self, hours: int) -> None:
+        """As of a moment long past; on the newest build, as a cleared task does."""
+        self._decide(self.now - timedelta(hours=hours))
+
+    @rule(is_first=st.booleans())
+    def runs_beside_itself(self, is_first: bool) -> None:
+        """Two runs ask before either has decided."""
+        self._publish()
+        one, two = (self.circuit.run(self.now) for _ in range(2))
+        for step in self._steps():
+            asked = [(run, self.circuit.ask(step, run)) for run in (one, two)]
+            for run, rows in asked if is_first else reversed(asked):
+                self.circuit.decide(step, run, rows)
+        self._send()
+
+    @rule(is_paused=st.booleans())
+    def pauses(self, is_paused: bool) -> None:
+        switch = self.circuit.ledger.pause if is_paused else self.circuit.ledger.resume
+        switch(EVERYTHING, "test")
+
+    @rule(edition=st.sampled_from(sorted(CARTS)))
+    def is_edited(self, edition: str) -> None:
+        self.edition = edition
+
+    # --------------------------------------------------------------------- what always holds
+
+    @invariant()
+    def nobody_gets_anything_twice(self) -> None:
+        if not hasattr(self, "people"):
+            return
+        assert len({sent.key for sent in self.circuit.sent}) == len(self.circuit.sent)
+        of_person = defaultdict(list)
+        for row in self._sent_rows():
+            of_person[row.flow, row.step, self._root(row.contact_id).name, row.occurrence_id].append(
+                row.contact_id
+            )
+        assert all(len(found) == 1 for found in of_person.values()), of_person
+
+    @invariant()
+    def what_is_final_stays(self) -> None:
+        columns = ("flow", "step", "contact_id", "occurrence_id", "reason", "variant", "run_id")
+        now = {row[:4]: row[4:] for row in self.circuit.decisions(*columns) if row[4] not in NOT_FINAL}
+        assert {key: now.get(key) for key in self.final} == self.final
+        self.final = now
+
+    @invariant()
+    def nothing_is_sent_at_night(self) -> None:
+        zones = {person.name: person.zone for person in getattr(self, "people", [])}
+        for sent in self.circuit.sent:
+            # Who turned out to live elsewhere after it was planned keeps the old clock.
+            asked = {zones[sent.contact_id], self._root(sent.contact_id).zone}
+            assert any(not NIGHT.cover(sent.at.astimezone(ZoneInfo(zone)).time()) for zone in asked), sent
+
+    @invariant()
+    def no_cap_is_exceeded(self) -> None:
+        """At the moment of each message, counting those of its class and above that were sent before."""
+        priorities = {row.message_key: row.priority for row in self.circuit.messages()}
+        for number, sent in enumerate(self.circuit.sent):
+            for cap in POLICY.channel(sent.channel).caps:
+                recent = [
+                    other
+                    for other in self.circuit.sent[: number + 1]
+                    if other.contact_id == sent.contact_id
+                    and other.channel == sent.channel
+                    and priorities[other.key] <= priorities[sent.key]
+                    and other.at > sent.at - cap.window
+                ]
+                assert len(recent) <= cap.messages, (cap, recent)
+
+    # --------------------------------------------------------------------- the world as rows
+
+    def _person(self, number: int) -> Person:
+        return self._root(self.people[number % len(self.people)].name)
+
+    def _root(self, name: str) -> Person:
+        """Who a record turned out to be."""
+        person = next(person for person in self.people if person.name == name)
+        return person if person.joined is None else self._root(person.joined)
+
+    def _steps(self) -> list[Any]:
+        return [*self.carts[self.edition], *self.welcome]
+
+    def _send(self, verdict: Verdict = ACCEPTED) -> None:
+        for sent in self.circuit.send(self.now, verdict):
+            assert self._root(sent.contact_id).is_known_to_consent, sent
+
+    def _let_it_end(self) -> None:
+        """Nothing happens any more, the flows run on, less and less often."""
+        for days in (1, 1, 2, 3, 5, 8, 13, 21):
+            self.now += timedelta(days=days)
+            self._publish()
+            self._decide()
+            self._send()
+        current = {(step.flow, step.name) for step in self._steps()}
+        decided = self.circuit.decisions("flow", "step", "reason", "occurrence_id")
+        assert not [row for row in decided if row[:2] in current and row[2] in NOT_FINAL]
+
+    def _decide(self, as_of: datetime | None = None) -> None:
+        run = self.circuit.run(as_of or self.now)
+        for step in self._steps():
+            self.circuit.decide(step, run)
+
+    def _sent_rows(self) -> list[Any]:
+        keys = {sent.key for sent in self.circuit.sent}
+        return [row for row in self.circuit.messages() if row.message_key in keys]
+
+    def _publish(self) -> None:
+        for person in self.people:
+            person.is_known_to_consent = person.is_known_to_consent and person.consents
+        self.circuit.publish(self._rows(), self.now)
+
+    def _rows(self) -> Rows:
+        roots = [person for person in self.people if person.joined is None]
+        willing = {person.name for person in roots if person.is_known_to_consent}
+        ways = (("email", "{}@example.org"), ("push", "browser-{}"))
+        return {
+            "core.contact_keys": [
+                {"record_id": person.name, "contact_id": self._root(person.name).name}
+                for person in self.people
+            ],
+            "core.contacts": [
+                {"contact_id": person.name, "language": "de", "timezone": person.zone} for person in roots
+            ],
+            "core.reach": [
+                {"contact_id": person.name, "channel": channel, "address": address.format(person.name)}
+                for person in roots
+                for channel, address in ways
+            ],
+            "core.permissions": [
+                {"contact_id": name, "channel": channel, "topic": "marketing"}
+                for name in sorted(willing)
+                for channel, _ in ways
+            ],
+            "core.source_freshness": [{"source": "shop", "stream": "orders", "fresh_until": self.now}],
+            "scores.send_time": [{"contact_id": person.name, "local_hour": person.hour} for person in roots],
+            "triggers.cart_abandoned": [
+                {
+                    "contact_id": self._root(person.name).name,
+                    "occurrence_id": found["id"],
+                    "occurred_at": found["at"],
+                    "total_amount": found["amount"],
+                }
+                for person in self.people
+                for found in person.carts
+            ],
+            "triggers.subscribed": [
+                {
+                    "contact_id": self._root(person.name).name,
+                    "occurrence_id": f"of {person.name}",
+                    "occurred_at": START,
+                }
+                for person in self.people
+            ],
+            "conditions.ordered": [
+                {"contact_id": self._root(person.name).name, "occurred_at": at}
+                for person in self.people
+                for at in person.orders
+            ],
+        }
+
+
+TestWorlds = Worlds.TestCase
+TestWorlds.settings = settings(
+    max_examples=int(os.environ.get("KREISLAUF_EXAMPLES", "10")),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    derandomize=True,
+)
