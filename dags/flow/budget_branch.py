@@ -4,7 +4,7 @@ A journey starts with each form in which a budget is named (`triggers.budget_sta
 below, in `when`. Above it the contact becomes a new lead in the CRM with an owner (its own, else one drawn)
 and a task for that owner, due within a day. Below it three mails: the assortments that fit, what others do
 with it, a last question for those who followed no link. An order ends the journey. Who is not in the CRM
-yet cannot be given a task there and is recorded as `unreachable`.
+yet is added by its address.
 """
 
 from kreislauf.flow import Branch, Crm, Email, Flow, Together

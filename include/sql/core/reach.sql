@@ -56,9 +56,10 @@ union all
 select
     contact_id,
     'crm' as channel,
-    crm_contact_id as address
+    -- Who is not there yet is added by its address.
+    coalesce(crm_contact_id, email) as address
 from contacts
-where crm_contact_id is not null
+where coalesce(crm_contact_id, email) is not null
 union all
 select
     contact_id,

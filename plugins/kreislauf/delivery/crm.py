@@ -1,9 +1,10 @@
 """The CRM as a channel: tasks and notes for sales, and values of a contact's fields, in HubSpot.
 
 Documented at https://developers.hubspot.com/docs/api-reference/crm-tasks-v3 (and notes, contacts). A
-message's address is the contact's id there. A task or a note carries the message's key in a property of
-ours, and is searched by it before it is written a second time; a field's value may be written as often
-as one likes. So a batch that failed is offered again, `TRIES` times, before it is in doubt.
+message's address is the contact's id there, or the e-mail address of somebody who is added first. A task or
+a note carries the message's key in a property of ours, and is searched by it before it is written a second
+time; a field's value may be written as often as one likes. So a batch that failed is offered again, `TRIES`
+times, before it is in doubt.
 """
 
 from __future__ import annotations
@@ -107,8 +108,10 @@ class _Round:
         return {"task": "tasks", "note": "notes", "field": "contacts"}[self._envelope.parts["kind"]]
 
     def _contacts(self) -> dict[str, Mapping[str, Any]]:
-        """The contacts by the id asked for, also where that was merged into another."""
-        ids = [person.address for person in self._envelope.recipients if person.address.isdigit()]
+        """The contacts by what was asked for: an id, also one merged into another, or an e-mail address."""
+        asked = list(dict.fromkeys(person.address for person in self._envelope.recipients))
+        added = self._added([address for address in asked if "@" in address])
+        ids = [address for address in asked if address.isdigit()] + list(added.values())
         if not ids:
             return {}
         body = {
@@ -119,7 +122,21 @@ class _Round:
         for contact in self._ask("POST", _objects("contacts/batch/read"), body)["results"]:
             merged = (contact["properties"].get("hs_merged_object_ids") or "").split(";")
             found |= dict.fromkeys([contact["id"], *merged], contact)
-        return found
+        return found | {address: found[id_] for address, id_ in added.items() if id_ in found}
+
+    def _added(self, addresses: list[str]) -> dict[str, str]:
+        """Ids by e-mail address. Who is not there yet is added; an address that is refused has none."""
+        if not addresses:
+            return {}
+        inputs = [{"idProperty": "email", "id": one, "properties": {"email": one}} for one in addresses]
+        response = self._client_ask("POST", _objects("contacts/batch/upsert"), {"inputs": inputs})
+        if response.status_code in {400, 409}:
+            if len(addresses) == 1:
+                return {}
+            middle = len(addresses) // 2
+            return self._added(addresses[:middle]) | self._added(addresses[middle:])
+        done = _judge(response).json()["results"]
+        return {one["properties"]["email"]: one["id"] for one in done}
 
     def _written(self) -> set[str]:
         """The keys of this batch that the CRM has already."""

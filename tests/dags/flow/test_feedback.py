@@ -63,7 +63,10 @@ def test_a_bad_mark_is_one_task_with_what_was_said(circuit, run_dag, crm):
     circuit.publish(
         {
             # Consent is about what we send; a call in answer to a complaint needs none.
-            "core.contacts": [contact(1, crm_contact_id="1", email_consent="revoked"), contact(2)],
+            "core.contacts": [
+                contact(1, crm_contact_id="1", email_consent="revoked"),
+                contact(2, email=None),
+            ],
             "triggers.bad_feedback": [
                 {
                     "contact_id": f"shop-{number}",

@@ -199,6 +199,15 @@ def test_tasks_are_written_for_the_owner(ledger, ends, send_all) -> None:
     assert "Ada anrufen" in httpx.get(f"{ends.url}/crm/tasks").text
 
 
+def test_who_is_not_in_the_crm_is_added(ledger, ends, send_all) -> None:
+    people = ["c1@example.org", "new@example.org", "no address@", "2"]
+    plan(ledger, Channel.CRM, people, batch_size=2)
+    before = len(records(ends, "contacts"))
+    assert dict(send_all(Channel.CRM).messages) == {"accepted": 3, "rejected": 1}
+    assert len(records(ends, "contacts")) == before + 1, "the first was there, under its id"
+    assert len(records(ends, "tasks")) == 3
+
+
 @pytest.mark.parametrize("fault", [500, "drop", "drop_after_accept"])
 def test_a_task_in_doubt_settles_itself(ledger, ends, send_all, fault) -> None:
     plan(ledger, Channel.CRM, ["1", "2", "3"])
