@@ -166,7 +166,8 @@ def flow_steps(folder: Path, name: str, flow: Flow) -> list[Step]:
     include = folder / "include"
     include.mkdir(exist_ok=True)
     if not (include / "sql").exists():
-        (include / "sql").symlink_to(INCLUDE / "sql")
+        for name_of_file in ("sql", "vouchers.yaml"):
+            (include / name_of_file).symlink_to(INCLUDE / name_of_file)
     templates = include / "templates" / name
     templates.mkdir(parents=True, exist_ok=True)
     for action, language, suffix in product(_actions(flow.steps), LANGUAGES, ("mjml", "yaml")):
