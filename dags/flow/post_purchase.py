@@ -27,12 +27,12 @@ flow = Flow(
             "arrived",
             when="event = delivered",
             then=[
-                Email("review", after="10 days, at their hour"),
-                Email("share", after="2 weeks, at their hour"),
+                Email("review", after="10 days, at their hour", expires="4 days"),
+                Email("share", after="2 weeks, at their hour", expires="4 days"),
             ],
             otherwise=[
                 Email("thanks", after="2 hours", template=THANKS),
-                Email("cross_sell", after="2 weeks, at their hour", unless="ordered"),
+                Email("cross_sell", after="2 weeks, at their hour", unless="ordered", expires="4 days"),
             ],
         ),
     ],

@@ -22,9 +22,11 @@ flow = Flow(
     trigger="subscribed",
     steps=[
         Email("hello", after="at once"),
-        Email("story", after="2 days, at their hour"),
-        Email("voucher", after="2 days, at their hour", unless="ordered", voucher="welcome"),
-        Email("for_you", after="3 days, at their hour", when="content_url is known"),
+        Email("story", after="2 days, at their hour", expires="4 days"),
+        Email(
+            "voucher", after="2 days, at their hour", unless="ordered", voucher="welcome", expires="4 days"
+        ),
+        Email("for_you", after="3 days, at their hour", when="content_url is known", expires="4 days"),
     ],
     relies_on=["shop"],
 )

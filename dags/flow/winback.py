@@ -21,8 +21,8 @@ flow = Flow(
     trigger="lapsed",
     goal="ordered",
     steps=[
-        Email("hello_again", after="at once, at their hour", expires="3 days"),
-        Email("new_products", after="10 days, at their hour", expires="3 days"),
+        Email("hello_again", after="at once, at their hour", expires="4 days"),
+        Email("new_products", after="10 days, at their hour", expires="4 days"),
         Email("discount", after="2 weeks, at their hour", expires="1 week", voucher="winback"),
     ],
     relies_on=["shop"],
