@@ -23,7 +23,7 @@ select
     product_id,
     changed_at,
     'price_drop' as kind,
-    old_amount,
+    cast(old_amount as decimal(18, 2)) as old_amount,
     unit_amount as new_amount
 from active
 where unit_amount < old_amount
@@ -32,7 +32,7 @@ select
     product_id,
     changed_at,
     'back_in_stock' as kind,
-    old_amount,
+    cast(old_amount as decimal(18, 2)) as old_amount,
     unit_amount as new_amount
 from active
 where stock_quantity > 0 and old_stock <= 0

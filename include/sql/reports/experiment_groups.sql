@@ -1,6 +1,6 @@
--- The people of each split test and how many clicked or ordered: of each variant the first ones
--- whose days are over. Who ordered before a longer delay had ended counts, too. One look: the
--- numbers stand still from then on, so looking every day does not turn chance into a result.
+-- The first people of each variant of a split test whose days are over, and how many clicked or
+-- ordered. These numbers then stand still, so looking every day makes no result out of chance.
+-- answers: How many of a split test's people clicked or ordered?
 -- owner: crm
 -- grain: flow, step, metric, variant
 {% set window_days = 7 %}

@@ -136,9 +136,9 @@ select
     cast(rate_from as decimal(18, 6)) as rate_from,
     cast(rate_to as decimal(18, 6)) as rate_to,
     compared_with,
-    difference,
-    difference_from,
-    difference_to,
+    cast(difference as decimal(18, 6)) as difference,
+    cast(difference_from as decimal(18, 6)) as difference_from,
+    cast(difference_to as decimal(18, 6)) as difference_to,
     verdict,
     max(case when verdict = 'better' then variant end) over (partition by flow, step, metric)
         as winner

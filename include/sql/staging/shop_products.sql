@@ -25,10 +25,12 @@ select
     -- Where it is not counted the shop says 0.
     case when coalesce(tracks_stock, true) then stock_quantity end as stock_quantity,
     -- A rating is a JSON text: {"value": "4.7", …}
-    case
-        when split_part(split_part(rating, '"value"', 2), '"', 2) ~ '^[0-9]([.][0-9]{1,2})?$'
-            then cast(split_part(split_part(rating, '"value"', 2), '"', 2) as decimal(18, 2))
-    end as rating,
+    cast(
+        case
+            when split_part(split_part(rating, '"value"', 2), '"', 2) ~ '^[0-9]([.][0-9]{1,2})?$'
+                then split_part(split_part(rating, '"value"', 2), '"', 2)
+        end as decimal(18, 2)
+    ) as rating,
     rating_count,
     tags
 from versions
