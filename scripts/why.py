@@ -1,7 +1,7 @@
 """`make why contact=shop-1042 [flow=abandoned_cart]`: every decision about a person, newest first.
 
 `contact` is a contact id, the id of one of the person's records or browsers, or an e-mail address. Of the
-flows that decided nothing it says why, as far as the published build can tell.
+flows that decided nothing it says why, as far as the published build can tell; of one, in full.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ def main(arguments: list[str]) -> int:
     told = why.decisions(ledger, engine, person, wanted)
     print(*explain(person, told, flows), sep="\n")
     decided = {one.decision.flow for one in told}
+    print()
     for name, flow in flows.items():
         if name not in decided and wanted in (None, name):
-            print("", *undecided(ledger, engine, flow, person), sep="\n")
+            summary, *details = undecided(ledger, engine, flow, person)
+            print(summary, *(details if wanted else ()), sep="\n")
     return 0
 
 

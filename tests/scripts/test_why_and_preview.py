@@ -92,9 +92,11 @@ def test_a_preview_before_the_first_run_shows_the_templates_examples(home, capsy
 def test_why_lists_the_flows_that_decided_nothing(installed, capsys):
     assert why.main(["ada@example.org"]) == 0
     said = capsys.readouterr().out
-    assert "shop-1: 0 decisions" in said and "example.org" not in said
-    assert "flow_welcome: nothing was decided\n  occurrence first, " in said
-    assert "flow_winback: nothing was decided\n  triggers.lapsed has no row about this person." in said
+    assert "shop-1, decisions: 0." in said and "example.org" not in said
+    assert "flow_welcome: nothing was decided; triggers.subscribed has rows about this person: 1\n" in said
+    assert "flow_winback: nothing was decided; triggers.lapsed has no row about this person\n" in said
+    assert why.main(["shop-1", "--flow", "welcome"]) == 0
+    assert "the flow has never run" in capsys.readouterr().out
 
 
 def test_why_says_who_is_unknown_and_where_nothing_is(installed, monkeypatch, capsys):

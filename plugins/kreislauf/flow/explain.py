@@ -16,7 +16,7 @@ from kreislauf.ledger.schema import Reason
 from kreislauf.ledger.store import Ledger
 
 if TYPE_CHECKING:
-    from kreislauf.warehouse.engines.base import Engine
+    from kreislauf.warehouse.engines.base import BuildInfo, Engine
     from kreislauf.warehouse.model import Model
 
 _GOES_ON = {
@@ -35,7 +35,7 @@ _ROWS = "select count(*) as n from {table} where contact_id in ({records})"
 
 def explain(person: Person, told: Sequence[Told], flows: Mapping[str, FlowFile]) -> Iterator[str]:
     """All decisions as lines of text, newest first."""
-    yield f"{person.contact_id}: {len(told)} decisions; times are local, {person.timezone}"
+    yield f"{person.contact_id}, decisions: {len(told)}. Times are the person's own: {person.timezone}."
     if len(person.records) > 1:
         others = ", ".join(record for record in person.records if record != person.contact_id)
         yield f"  the same person: {others}"
@@ -111,7 +111,7 @@ def _due(row: Any, zone: ZoneInfo) -> str:
 
 def _inputs(row: Any, zone: ZoneInfo) -> str:
     if row.inputs_until is None:
-        return "the flow relies on no source in particular"
+        return "the flow relies on no source" if row.policy_version else "not recorded"
     age = row.as_of - row.inputs_until
     return f"known up to {_local(row.inputs_until, zone)}, {_age(age)} before"
 
@@ -159,23 +159,35 @@ def _local(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def undecided(ledger: Ledger, engine: Engine | None, flow: FlowFile, person: Person) -> Iterator[str]:
-    """Why a flow has decided nothing about the person, as far as the published build can tell."""
-    yield f"{flow.name}: nothing was decided"
+    """Why a flow has decided nothing about the person, as far as the published build can tell.
+
+    The first line sums it up, the others say what it rests on.
+    """
+    lines = list(_undecided(ledger, engine, flow, person))
+    yield f"{flow.name}: nothing was decided; {lines[0]}"
+    yield from (f"  {line}" for line in lines[1:])
+
+
+def _undecided(ledger: Ledger, engine: Engine | None, flow: FlowFile, person: Person) -> Iterator[str]:
     build = engine.published() if engine else None
     if engine is None or build is None:
-        yield "  No build is published here, so nothing more can be said; run build_warehouse."
+        yield "no build is published here, so nothing more can be said: run build_warehouse"
         return
     trigger, zone = f"triggers.{flow.flow.trigger}", ZoneInfo(person.timezone)
+    if trigger not in build.tables:
+        yield f"the published build is from before {trigger}"
+        return
     names, records = _bound(person)
     found = engine.query(_OCCURRENCES.format(trigger=trigger, records=names), records)
     if not found:
-        yield from _no_occurrence(engine, trigger, person)
+        yield from _no_occurrence(engine, build, trigger, person)
         return
     last = last_decided(ledger, flow.name)
     horizon = flow.steps[0].horizon
+    yield f"{trigger} has rows about this person: {len(found)}"
     for row in found:
         at = row["occurred_at"].replace(tzinfo=UTC)
-        said = f"  occurrence {row['occurrence_id']}, {_local(at, zone)}:"
+        said = f"{row['occurrence_id']}, {_local(at, zone)}:"
         if at <= build.as_of - horizon:
             yield f"{said} too long ago, the flow asks about {horizon.days} days"
         elif last is None:
@@ -186,18 +198,19 @@ def undecided(ledger: Ledger, engine: Engine | None, flow: FlowFile, person: Per
             yield f"{said} the build has it only since the flow ran last; its next run decides"
 
 
-def _no_occurrence(engine: Engine, trigger: str, person: Person) -> Iterator[str]:
-    model, build = _models()[trigger], engine.published()
-    yield f"  {trigger} has no row about this person. It holds: {model.sentence}"
+def _no_occurrence(engine: Engine, build: BuildInfo, trigger: str, person: Person) -> Iterator[str]:
+    model = _models()[trigger]
+    yield f"{trigger} has no row about this person"
+    yield f"it holds: {model.sentence}"
     names, records = _bound(person)
     for table in model.depends_on:
-        if build is None or table not in build.tables:
+        if table not in build.tables:
             continue
         if "contact_id" in engine.arrow(_COLUMNS.format(table=table)).column_names:
             (row,) = engine.query(_ROWS.format(table=table, records=names), records)
-            yield f"    it reads {table}: {row['n']} rows of this person"
+            yield f"made from {table}: {row['n']} rows of this person"
         else:
-            yield f"    it reads {table}: {build.tables[table]} rows in all"
+            yield f"made from {table}: {build.tables[table]} rows in all"
 
 
 def _bound(person: Person) -> tuple[str, dict[str, str]]:

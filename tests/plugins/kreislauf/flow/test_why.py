@@ -53,6 +53,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
             {"contact_id": "crm-7", "occurred_at": NOON - 5 * DAY, **said},
             {"contact_id": "crm-7", "occurred_at": NOON + DAY, **said, "state": "revoked"},
         ],
+        "core.subscriptions": [],
         "triggers.subscribed": [
             subscribed,
             subscribed | {"occurrence_id": "new", "occurred_at": NOON - HOUR},
@@ -168,7 +169,7 @@ def test_a_decision_with_all_it_rests_on(ledger, engine):
     happened(ledger, "delivered", "open", "click")
     happened(ledger, "open", machine=True)
     assert text(ledger, engine).splitlines()[:2] == [
-        "crm-7: 1 decisions; times are local, Europe/Berlin",
+        "crm-7, decisions: 1. Times are the person's own: Europe/Berlin.",
         "  the same person: mail-a1, shop-1, v-9",
     ]
     assert [line.split(None, 1) for line in text(ledger, engine).splitlines()[5:]] == [
@@ -255,12 +256,17 @@ def test_where_nothing_was_decided(ledger, engine):
         return list(undecided(ledger, engine, FLOWS["flow_welcome"], person))
 
     assert said("crm-7") == [
-        "flow_welcome: nothing was decided",
-        "  occurrence new, 2026-03-10 12:00: the flow has never run",
-        "  occurrence old, 2025-12-10 13:00: too long ago, the flow asks about 30 days",
+        "flow_welcome: nothing was decided; triggers.subscribed has rows about this person: 2",
+        "  new, 2026-03-10 12:00: the flow has never run",
+        "  old, 2025-12-10 13:00: too long ago, the flow asks about 30 days",
     ]
     decided(ledger, Reason.PLANNED, contact="shop-9", as_of=NOON - DAY)
     assert said("crm-7")[1].endswith("the flow ran last as of 2026-03-09 13:00; its next run decides")
-    nothing = "\n".join(said("shop-2"))
-    assert "triggers.subscribed has no row about this person. It holds: " in nothing
-    assert "it reads core.subscriptions: 0 rows of this person" in nothing
+    summary, holds, *inputs = said("shop-2")
+    assert summary.endswith("nothing was decided; triggers.subscribed has no row about this person")
+    assert holds.startswith("  it holds: ")
+    assert "  made from core.subscriptions: 0 rows of this person" in inputs
+    assert list(undecided(ledger, None, FLOWS["flow_welcome"], why.find(ledger, engine, "shop-2"))) == [
+        "flow_welcome: nothing was decided; no build is published here, so nothing more can be said: "
+        "run build_warehouse"
+    ]
