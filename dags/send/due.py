@@ -4,8 +4,8 @@
 which the step wants to arrive; this sends it then. Consent, suppressions, frequency caps and the kill switch
 are asked once more for each message.
 
-**Touches** the ledger and the providers. Reads the published build: what people told the shop or the CRM about
-consent since the message was planned.
+**Touches** the ledger and the providers. Reads the published build: what people told the shop or the CRM
+about consent since the message was planned.
 
 **Rerun.** Clear it, or trigger it: nothing is sent twice. `as_of` is for replaying the circuit at another
 moment.
