@@ -7,14 +7,13 @@ the batch as accepted, once for each message's key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 
 from kreislauf.delivery.transport import Answer, Envelope, From, Kind
-from kreislauf.ledger.schema import audience_member, message, overlay
+from kreislauf.ledger.schema import Moment, audience_member, message, overlay
 from kreislauf.ledger.store import insert_or_skip, utc_now
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class OnsiteTransport:
 
         def show(connection: sqlalchemy.Connection) -> None:
             now = utc_now()
+            asked = select(message.c.message_key, message.c.expires_at).where(_of(envelope))
             rows = [
                 {
                     "message_key": sent.message_key,
@@ -50,7 +50,7 @@ class OnsiteTransport:
                     "expires_at": sent.expires_at,
                     "updated_at": now,
                 }
-                for sent in _messages(connection, envelope)
+                for sent in connection.execute(asked)
             ]
             if rows:
                 connection.execute(insert_or_skip(connection, overlay), rows)
@@ -74,37 +74,56 @@ class AudienceTransport:
         audience, is_join = envelope.parts["audience"], envelope.parts["do"] == "join"
 
         def change(connection: sqlalchemy.Connection) -> None:
-            now = utc_now()
-            for sent in _messages(connection, envelope):
-                who = (sent.message_key, sent.contact_id)
-                _join(connection, audience, *who, now) if is_join else _leave(connection, audience, *who, now)
+            (_join if is_join else _leave)(connection, audience, _of(envelope))
 
         return Answer(Kind.ACCEPTED, effects=change)
 
 
-def _join(connection: sqlalchemy.Connection, audience: str, key: str, contact_id: str, now: datetime) -> None:
-    """Open a membership, unless one is open or this message has opened one before."""
-    c = audience_member.c
-    mine = select(c.contact_id).where(c.audience == audience, c.contact_id == contact_id)
-    if connection.execute(mine.where(c.left_at.is_(None) | (c.entered_by == key))).first():
-        return
-    row = {"audience": audience, "contact_id": contact_id, "entered_at": now}
-    connection.execute(insert(audience_member).values(**row, entered_by=key, updated_at=now))
+def _join(connection: sqlalchemy.Connection, audience: str, mine: Any) -> None:
+    """Open a membership for whoever has none, unless this message has opened one before."""
+    c, member = message.c, audience_member.c
+    has_one = select(member.contact_id).where(
+        member.audience == audience,
+        member.contact_id == c.contact_id,
+        member.left_at.is_(None) | (member.entered_by == c.message_key),
+    )
+    # Several messages to one person are one membership.
+    rows = (
+        select(
+            literal(audience),
+            c.contact_id,
+            func.min(c.send_at),
+            func.min(c.message_key),
+            literal(utc_now(), Moment),
+        )
+        .where(mine, ~has_one.exists())
+        .group_by(c.contact_id)
+    )
+    columns = ["audience", "contact_id", "entered_at", "entered_by", "updated_at"]
+    connection.execute(insert_or_skip(connection, audience_member).from_select(columns, rows))
 
 
-def _leave(
-    connection: sqlalchemy.Connection, audience: str, key: str, contact_id: str, now: datetime
-) -> None:
-    c = audience_member.c
-    opened = (c.audience == audience, c.contact_id == contact_id, c.left_at.is_(None))
-    values = {"left_at": now, "left_by": key, "updated_at": now}
-    connection.execute(update(audience_member).where(*opened).values(values))
+def _leave(connection: sqlalchemy.Connection, audience: str, mine: Any) -> None:
+    c, member = message.c, audience_member.c
+    of_member = (mine, c.contact_id == member.contact_id)
+    connection.execute(
+        update(audience_member)
+        .where(
+            member.audience == audience,
+            member.left_at.is_(None),
+            member.contact_id.in_(select(c.contact_id).where(mine)),
+        )
+        .values(
+            left_at=select(func.min(c.send_at)).where(*of_member).scalar_subquery(),
+            left_by=select(func.min(c.message_key)).where(*of_member).scalar_subquery(),
+            updated_at=utc_now(),
+        )
+    )
 
 
-def _messages(connection: sqlalchemy.Connection, envelope: Envelope) -> list[Any]:
-    columns = (message.c.message_key, message.c.contact_id, message.c.expires_at)
-    keys = [person.message_key for person in envelope.recipients]
-    return list(connection.execute(select(*columns).where(message.c.message_key.in_(keys))))
+def _of(envelope: Envelope) -> ColumnElement[bool]:
+    """The ledger's messages of an envelope."""
+    return message.c.message_key.in_([person.message_key for person in envelope.recipients])
 
 
 def _content(parts: dict[str, str]) -> dict[str, Any]:
