@@ -139,7 +139,12 @@ def _day(cell: str) -> str:
     return "-".join(reversed(found.groups())) if found else cell
 
 
-_READERS: dict[str, Callable[[str], str]] = {"DECIMAL(18,2)": _number, "BIGINT": _number, "DATE": _day}
+_READERS: dict[str, Callable[[str], str]] = {
+    "DECIMAL(18,2)": _number,
+    "BIGINT": _number,
+    "DATE": _day,
+    "TIMESTAMP": _day,
+}
 
 
 def _refused(path: Any, reason: str) -> BadAnswer:

@@ -32,6 +32,13 @@ def test_children_are_put_where_the_paged_query_has_them(bulk_file):
     ]
 
 
+def test_a_plain_list_comes_with_its_record(bulk_file):
+    """A connection's children are lines of their own; an order's parcels stand in the order's line."""
+    order = {"id": "o1", "fulfillments": [{"id": "f1", "deliveredAt": "2026-01-03T10:00:00Z"}]}
+    [found] = [json.loads(line) for line in nested(bulk_file([order]), SHOP_ORDERS, 1, 1)]
+    assert found == order | {"lineItems": {"nodes": []}}
+
+
 def test_records_without_children(bulk_file):
     assert list(nested(bulk_file([{"id": "c1"}]), SHOP_CUSTOMERS, 1, 1)) == [b'{"id":"c1"}']
 

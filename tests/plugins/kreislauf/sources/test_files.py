@@ -12,7 +12,7 @@ from kreislauf.landing.extract import extract
 from kreislauf.landing.zone import LandingZone
 from kreislauf.sources.errors import BadAnswer
 from kreislauf.sources.files import FilesInbox
-from kreislauf.sources.streams import AD_SPEND, POSTAL_RETURNS
+from kreislauf.sources.streams import AD_SPEND, ANNOUNCEMENTS, POSTAL_RETURNS
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HEADER = "day,platform,campaign,currency,amount,impressions,clicks\n"
@@ -207,3 +207,23 @@ def test_postal_returns(put, land):
     [row] = rows(manifest, "postal_returns")
     assert (row["return_id"], row["returned_on"], row["customer_id"]) == ("p-1", date(2026, 11, 20), "7")
     assert manifest.missing_fields == ["email"]
+
+
+def test_announcements_may_say_a_day_or_a_moment(put, land):
+    content = (
+        "announcement_id;kind;title;announced_at;starts_at;zip_prefix\n"
+        "a1;store;Jetzt in Hamburg;2026-12-01T08:00:00Z;2026-12-24;20\n"
+        "a2;release;Frühlingspflückung;01.12.2026;;\n"
+        "a3;event;Wann?;bald;;\n"
+    )
+    put("winter.csv", content, "announcements")
+    manifest = land(stream=ANNOUNCEMENTS)
+    found = {row["announcement_id"]: row for row in rows(manifest, "announcements")}
+    assert manifest.quarantined == 1
+    assert (found["a1"]["announced_at"], found["a1"]["starts_at"], found["a1"]["zip_prefix"]) == (
+        datetime(2026, 12, 1, 8),
+        datetime(2026, 12, 24),
+        "20",
+    )
+    assert found["a2"]["announced_at"] == datetime(2026, 12, 1)
+    assert found["a2"]["title"] == "Frühlingspflückung"

@@ -14,7 +14,14 @@ from kreislauf.landing.zone import LandingZone
 from kreislauf.sources import hubspot
 from kreislauf.sources.errors import Unauthorized
 from kreislauf.sources.hubspot import HubspotSource
-from kreislauf.sources.streams import CRM_COMPANIES, CRM_CONTACTS, CRM_DEALS, CRM_NOTES, CRM_OWNERS
+from kreislauf.sources.streams import (
+    CRM_COMPANIES,
+    CRM_CONTACTS,
+    CRM_DEALS,
+    CRM_NOTES,
+    CRM_OWNERS,
+    CRM_TICKETS,
+)
 
 LONG_AGO = timedelta(days=3650)
 SOON = timedelta(seconds=1)
@@ -48,7 +55,9 @@ def by_id(records):
     return {record["id"]: record for record in records}
 
 
-@pytest.mark.parametrize("stream", [CRM_CONTACTS, CRM_COMPANIES, CRM_DEALS, CRM_NOTES], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "stream", [CRM_CONTACTS, CRM_COMPANIES, CRM_DEALS, CRM_NOTES, CRM_TICKETS], ids=lambda s: s.name
+)
 def test_listing_and_searching_read_the_same(crm, read, now, stream):
     listed = read(crm, stream, None, now + SOON)
     searched = read(crm, stream, now - LONG_AGO, now + SOON)
