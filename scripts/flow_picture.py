@@ -82,12 +82,10 @@ class _Canvas:
         self, actions: Sequence[Action], centre: float, top: float, ends: list[Point], side: str
     ) -> list[Point]:
         left = centre - COLUMN * (len(actions) - 1) / 2
-        made = [
+        return [
             self._action(action, left + COLUMN * number, top, ends, side if number == 0 else "")
             for number, action in enumerate(actions)
         ]
-        lowest = max(y for _, y in made)
-        return [(made[0][0], lowest)] if len(actions) == 1 else [(x, y) for x, y in made]
 
     def _sides(
         self, item: Branch | Split, centre: float, top: float, ends: list[Point], side: str
