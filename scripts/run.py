@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ INGEST = ["ingest_shop", "ingest_crm", "ingest_engagement", "ingest_files"]
 FLOWS = sorted(f"flow_{path.stem}" for path in (REPOSITORY / "dags" / "flow").glob("*.py"))
 AT_HAND = ["campaign_newsletter", "maintain_list_cleanup", "maintain_vouchers", "send_due"]
 DAGS = [*INGEST, "build_warehouse", *FLOWS, *AT_HAND]
-MORNING = 9
-"""The hour, UTC, of the first turn: by day for most of the world's people, so that nothing has to wait."""
+MORNING, EVENING = 9, 19
+"""The hours, UTC, of the first turn and of its day's end: both by day for most of the world's people, so
+that what is meant for an hour of this day is sent on it."""
 RETAIL_END = datetime(2011, 12, 10, tzinfo=UTC)
 """The morning after the last invoice of the Online Retail data set."""
 PLUS = ["--shop-rate", "1000", "--shop-bucket", "20000"]
@@ -147,15 +148,16 @@ class Circuit:
             conf = {"segment": "subscribers", "template": "newsletter/monthly", "name": turn["campaign"]}
             run = self.api.trigger("campaign_newsletter", {**conf, "dry_run": False, "approve_above": 10_000})
             self._finish("campaign_newsletter", run)
-        self._send_due(later or as_of)
+        self._send_due(later or [as_of])
 
-    def _send_due(self, moment: str) -> None:
-        """Send what was planned for an hour that has come by then."""
-        self.clock.say(f"what has come due by {moment}")
-        self._advance(moment)
-        run = self.api.trigger("send_due", {"as_of": moment}, since=moment)
-        self.api.pause("send_due", False)
-        self._finish("send_due", run)
+    def _send_due(self, moments: list[str]) -> None:
+        """Send what was planned for an hour that has come by then, one moment after the other."""
+        self.clock.say(f"what has come due by {moments[-1]}")
+        self._advance(moments[-1])
+        runs = [self.api.trigger("send_due", {"as_of": moment}, since=moment) for moment in moments]
+        self.api.pause("send_due", False)  # its own schedule's run, if one is due by now, comes after these
+        for run in runs:
+            self._finish("send_due", run)
 
     def _advance(self, moment: str) -> None:
         world = f"{self.local.url('sandbox')}/world/advance"
@@ -209,7 +211,7 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
             "retail": None,
             "sandbox": ["--start", _iso(start), "--contacts", str(contacts), "--days", "180", *PLUS],
             "turns": [
-                _a_turn(start, campaign="first-look", later=start + timedelta(days=1)),
+                _a_turn(start, campaign="first-look", later=[_evening_of(start), start + timedelta(days=1)]),
                 _a_turn(now),
             ],
         }
@@ -217,10 +219,14 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
     return plan
 
 
-def _a_turn(as_of: datetime, campaign: str | None = None, later: datetime | None = None) -> dict[str, Any]:
-    """A turn of the plan. `later`: until when to wait for what is planned for a later hour."""
-    moments = {"as_of": _iso(as_of), "later": _iso(later) if later else None}
+def _a_turn(as_of: datetime, campaign: str | None = None, later: Sequence[datetime] = ()) -> dict[str, Any]:
+    """A turn of the plan. `later`: when to look for what was planned for a later hour."""
+    moments = {"as_of": _iso(as_of), "later": [_iso(moment) for moment in later]}
     return {**moments, "campaign": campaign, "is_done": False}
+
+
+def _evening_of(moment: datetime) -> datetime:
+    return moment.replace(hour=EVENING, minute=30)
 
 
 def _morning_before(moment: datetime) -> datetime:
