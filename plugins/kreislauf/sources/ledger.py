@@ -98,8 +98,9 @@ def _messages() -> tuple[Select[Any], Any]:
 
 def _decisions() -> tuple[Select[Any], Any]:
     names = (
-        *("id", "flow", "flow_version", "step", "channel", "contact_id", "occurrence_id", "variant"),
-        *("reason", "is_final", "due_at", "send_at", "as_of", "inputs_until", "updated_at"),
+        *("id", "flow", "flow_version", "policy_version", "step", "channel", "contact_id"),
+        *("occurrence_id", "occurred_at", "variant", "reason", "is_final", "due_at", "send_at"),
+        *("as_of", "inputs_until", "updated_at"),
     )
     return _rows(decision, "id", names)
 
