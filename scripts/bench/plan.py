@@ -25,6 +25,19 @@ _ROWS_AT_A_TIME = 5_000
 
 # Everybody subscribed an hour ago, consents and has an address, so everybody gets a message.
 _TABLES = {
+    "core.contact_keys": """
+        select 'shop-' || i as record_id, 'shop-' || i as contact_id from range({size}) as t(i)
+    """,
+    "core.reach": """
+        select 'shop-' || i as contact_id, 'email' as channel, 'person' || i || '@example.org' as address
+        from range({size}) as t(i)
+    """,
+    "core.permissions": """
+        select 'shop-' || i as contact_id, 'email' as channel, 'marketing' as topic
+        from range({size}) as t(i)
+    """,
+    "core.visitor_keys": "select 'none' as visitor_id where false",
+    "staging.ledger_decisions": "select 'none' as flow where false",
     "core.contacts": """
         select
             'shop-' || i as contact_id,
@@ -33,7 +46,7 @@ _TABLES = {
             'Mustermann' as last_name,
             case when i % 2 = 0 then 'Frau' end as salutation,
             case when i % 3 = 0 then 'en' else 'de' end as language,
-            'granted' as email_consent
+            'Europe/Berlin' as timezone
         from range({size}) as t(i)
     """,
     "triggers.subscribed": """
@@ -69,10 +82,10 @@ def generate(folder: Path, size: int) -> dict[str, Any]:
 
 def read_candidates(folder: Path, size: int) -> dict[str, Any]:
     """The part of it that only reads: the candidates as the ledger gets them."""
-    run = _run(folder, "reading")
-    next(candidates(_engine(folder), step(), run))
+    run, holdout = _run(folder, "reading"), load_policy().holdout
+    next(candidates(_engine(folder), step(), run, holdout))
     with Stopwatch() as watch:
-        rows = sum(len(chunk) for chunk in candidates(_engine(folder), step(), run))
+        rows = sum(len(chunk) for chunk in candidates(_engine(folder), step(), run, holdout))
     return watch.result(rows)
 
 
