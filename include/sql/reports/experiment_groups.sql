@@ -26,6 +26,7 @@ decisions as (
         channel,
         contact_id,
         occurrence_id,
+        occurred_at,
         reason,
         decided_as_of
     from staging.ledger_decisions
@@ -149,10 +150,9 @@ ordered as (
         on
             counted.person_id = orders.contact_id
             and counted.decided_as_of + interval '{{ window_days }} days' >= orders.ordered_at
-            -- Whoever had reached the goal had ordered before the decision.
+            -- Whoever had reached the goal may have ordered before the decision.
             and case
-                when counted.reason = 'goal_reached'
-                    then counted.decided_as_of - interval '{{ window_days }} days'
+                when counted.reason = 'goal_reached' then counted.occurred_at
                 else counted.decided_as_of
             end < orders.ordered_at
     group by counted.flow, counted.step, counted.person_id
