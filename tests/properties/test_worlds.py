@@ -3,7 +3,6 @@ nothing at night, and in the end every journey is decided."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections import defaultdict
@@ -358,7 +357,7 @@ class Worlds(RuleBasedStateMachine):
 
 TestWorlds = Worlds.TestCase
 TestWorlds.settings = settings(
-    max_examples=int(os.environ.get("KREISLAUF_EXAMPLES", "6"))  # more of them: a longer search,
+    max_examples=6,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
