@@ -4,6 +4,13 @@
 should be the dry run that the form proposes: `preview` then says who would get it and why the others
 would not, and everything after it is skipped. Trigger again without `dry_run` to send.
 
+**To whom.** The segment without the people of the segments in `leave_out`. Each gets it at the time chosen in
+`at`, by the own clock; `send_due` sends what is for later.
+
+**A second time.** Trigger with `resend` and the same name, three days later or after: who got the issue and
+has neither opened nor clicked it gets it once more, with the template's subject named `resend`. What a
+machine opened counts as not opened. `campaign_recurring` does this by itself.
+
 **Touches** the ledger (decisions, messages) and the mail provider; reads the published build.
 
 **Approval.** Above `approve_above` recipients `approve` waits for a person (Browse, Required Actions) for at
@@ -14,7 +21,8 @@ triggered again, and with whatever template. Who joined the segment since gets i
 
 **When a task is red**
 
-- `preview`: nothing is published yet (run `build_warehouse`), or the log names the table.
+- `preview`: nothing is published yet (run `build_warehouse`), or the log names the table, or what the
+  template lacks.
 - `send`: the log says what was refused and which connection to check. What was not sent waits in the
   ledger; mend it and clear the task.
 """
@@ -39,7 +47,6 @@ from kreislauf.flow.dag import (
 from kreislauf.flow.model import dag_id
 from kreislauf.flow.policy import load_policy
 
-FREQUENCY_CAP = "2 per 1 day"
 SEGMENTS, TEMPLATES = campaign.segments(), campaign.templates("newsletter")
 
 params = {
@@ -48,6 +55,14 @@ params = {
         enum=SEGMENTS,
         title="Segment",
         description="Who gets it: a file of include/sql/segments/.",
+    ),
+    "leave_out": Param(
+        [],
+        type="array",
+        items={"type": "string", "enum": SEGMENTS},
+        examples=SEGMENTS,
+        title="Leave out",
+        description="Who does not: the people of these segments.",
     ),
     "template": Param(
         "newsletter/monthly",
@@ -61,6 +76,19 @@ params = {
         title="Name of the issue",
         description="Such as 2026-12. Nobody gets an issue of the same name twice.",
     ),
+    "at": Param(
+        "at once",
+        type="string",
+        examples=["at once", "at their hour", "at 09:00", "on tuesday at 10:00"],
+        title="Time",
+        description="When it goes out, by each person's own clock; 'at their hour': when the person reads.",
+    ),
+    "resend": Param(
+        False,
+        type="boolean",
+        title="Resend",
+        description="Send an issue that went out at least three days ago once more to who did not open it.",
+    ),
     "approve_above": Param(
         1000,
         type="integer",
@@ -73,15 +101,24 @@ params = {
 }
 
 
+def _issue(context: dict[str, Any]) -> tuple[campaign.Issue, Any]:
+    """The issue that the form asks for, and its step."""
+    wanted = context["params"]
+    issue = campaign.Issue(
+        wanted["name"], wanted["template"], wanted["segment"], tuple(wanted["leave_out"]), wanted["at"]
+    )
+    step = campaign.again if wanted["resend"] else campaign.first
+    return issue, step(context["dag"].dag_id, issue)
+
+
 def _decide(moment: dict[str, Any], context: dict[str, Any], is_dry: bool) -> dict[str, int]:
     from kreislauf import hooks
     from kreislauf.flow.candidates import gate
     from kreislauf.flow.decide import decide
 
-    engine, run, wanted = hooks.warehouse(), run_of(moment, context), context["params"]
-    step = campaign.issue(context["dag"].dag_id, wanted["template"], FREQUENCY_CAP)
-    policy = load_policy()
-    people = campaign.audience(engine, step, run, wanted["segment"], wanted["name"], policy)
+    engine, run, policy = hooks.warehouse(), run_of(moment, context), load_policy()
+    issue, step = _issue(context)
+    people = campaign.audience(engine, step, run, issue, policy)
     return decide(hooks.ledger(), step, run, people, gate(engine, step, run), policy, is_dry)
 
 
@@ -103,8 +140,8 @@ with DAG(
         from kreislauf import hooks
 
         moment = moment_of(context)
-        segment = context["params"]["segment"]
-        people = campaign.preview(hooks.warehouse(), run_of(moment, context), segment)
+        issue, _ = _issue(context)
+        people = campaign.preview(hooks.warehouse(), run_of(moment, context), issue)
         reasons = _decide(moment, context, is_dry=True)
         return moment | people | {"reasons": reasons, "recipients": reasons.get("planned", 0)}
 
@@ -114,8 +151,9 @@ with DAG(
         task_id="approve",
         value=previewed["recipients"],
         limit="{{ params.approve_above }}",
-        subject="Send the issue {{ params.name }}?",
-        body="Template `{{ params.template }}`, segment `{{ params.segment }}`. "
+        subject="Send the issue {{ params.name }}{{ ' again' if params.resend }}?",
+        body="Template `{{ params.template }}`, segment `{{ params.segment }}`"
+        "{% if params.leave_out %} without `{{ params.leave_out | join(', ') }}`{% endif %}. "
         "{% set seen = ti.xcom_pull('preview') %}Recipients: **{{ seen.recipients }}** of {{ seen.people }}. "
         "By language: {{ seen.languages }}. By reason: {{ seen.reasons }}. To look up: {{ seen.sample }}.",
     )
@@ -127,8 +165,8 @@ with DAG(
 
     @task(multiple_outputs=False, pool="mail_api", retry_policy=SEND_RETRIES)
     def send(**context: Any) -> dict[str, Any]:
-        """Send the planned batches."""
-        step = campaign.issue(context["dag"].dag_id, context["params"]["template"], FREQUENCY_CAP)
+        """Send the planned batches that are due."""
+        _, step = _issue(context)
         return send_batches(step, context["ti"].xcom_pull("preview"), context)
 
     @task(multiple_outputs=False)

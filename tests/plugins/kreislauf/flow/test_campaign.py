@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 
 import pytest
 
 from kreislauf.flow import campaign
 from kreislauf.flow.decide import Run
+from kreislauf.flow.model import Previous
 from kreislauf.flow.policy import Policy
 from kreislauf.flow.testing import publish
+from kreislauf.flow.words import Delay, LocalTime
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 PEOPLE = [
@@ -28,9 +31,12 @@ def run(engine) -> Run:
     return Run("run-1", build.build_id, NOON)
 
 
+ISSUE = campaign.Issue("2026-03", "newsletter/monthly", "subscribers")
+
+
 def test_the_audience_is_the_segment_and_the_issue_its_occurrence(engine, run):
-    step = campaign.issue("campaign_newsletter", "newsletter/monthly", "1 per 1 day")
-    asked = campaign.audience(engine, step, run, "subscribers", "2026-03", Policy(()))
+    step = campaign.first("campaign_newsletter", ISSUE)
+    asked = campaign.audience(engine, step, run, ISSUE, Policy(()))
     rows = [row for rows in asked for row in rows]
     assert [(row["contact_id"], row["address"], row["has_consent"]) for row in rows] == [
         ("a", "a@example.org", True),
@@ -40,19 +46,42 @@ def test_the_audience_is_the_segment_and_the_issue_its_occurrence(engine, run):
     assert {(row["occurrence_id"], row["due_at"], row["is_held_out"]) for row in rows} == {
         ("2026-03", NOON, False)
     }
-    nobody = campaign.audience(engine, step, run, "subscribers", "2026-03", Policy((), holdout=Fraction(1)))
+    nobody = campaign.audience(engine, step, run, ISSUE, Policy((), holdout=Fraction(1)))
     assert all(row["is_held_out"] for rows in nobody for row in rows)
 
 
 def test_the_preview_names_no_addresses(engine, run):
-    seen = campaign.preview(engine, run, "subscribers", size=2)
+    seen = campaign.preview(engine, run, ISSUE, size=2)
     assert seen["people"] == 3 and seen["languages"] == {"de": 1, "en": 2}
     assert len(seen["sample"]) == 2 and set(seen["sample"]) <= {"a", "b", "c"}
 
 
 def test_a_segment_is_one_of_the_files(engine, run):
     with pytest.raises(ValueError, match=r"'x' does not exist; there are: .*active_buyers"):
-        campaign.preview(engine, run, "x")
+        campaign.preview(engine, run, replace(ISSUE, segment="x"))
+    with pytest.raises(ValueError, match="'y' does not exist"):
+        campaign.preview(engine, run, replace(ISSUE, leave_out=("clickers", "y")))
+
+
+def test_who_is_in_a_segment_left_out_is_not_asked_about(engine):
+    rows = {"segments.clickers": [{"contact_id": "a"}], "segments.openers": [{"contact_id": "c"}]}
+    rows["segments.subscribers"] = [{"contact_id": contact} for contact in "abc"]
+    build = publish(engine, NOON, {"core.contacts": PEOPLE, **rows})
+    run, issue = Run("run-1", build.build_id, NOON), replace(ISSUE, leave_out=("clickers", "openers"))
+    step = campaign.first("campaign_newsletter", issue)
+    asked = campaign.audience(engine, step, run, issue, Policy(()))
+    assert [row["contact_id"] for rows in asked for row in rows] == ["b"]
+    assert campaign.preview(engine, run, issue)["sample"] == ["b"]
+
+
+def test_the_second_mail_follows_the_first_and_needs_a_subject():
+    on_tuesday = replace(ISSUE, at="on tuesday at 10:00", resend_after="4 days")
+    step = campaign.again("campaign_newsletter", on_tuesday)
+    assert step.previous == (Previous("issue"),) and step.templates == {"resend": "newsletter/monthly"}
+    # At the same time of day, but not only on Tuesdays.
+    assert step.delays[""] == Delay(timedelta(days=4), local=LocalTime(at=time(10)))
+    with pytest.raises(ValueError, match=r"welcome/hello.de.mjml has no subject for a second mail"):
+        campaign.again("campaign_newsletter", replace(ISSUE, template="welcome/hello"))
 
 
 def test_templates_exist_in_both_languages(tmp_path):
