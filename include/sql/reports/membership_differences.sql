@@ -1,5 +1,6 @@
 -- What the record of memberships is behind by: who entered (1) or left (-1) a segment or RFM cell
 -- since. The record is a ledger: what holds at a moment is the sum up to it.
+-- answers: Who entered or left a segment since the last publication?
 -- owner: data
 -- grain: record_id, kind, name
 with recorded as (

@@ -1,5 +1,6 @@
 -- Which segments each contact is in, as four numbers: of fifty segments each, in the order of their
 -- names, the sum of 1, 2, 4 ... of those it is in. Of more than 200 segments the first by name.
+-- answers: Which segments is this contact in, all at once?
 -- owner: crm
 -- grain: contact_id
 with catalogue as (
