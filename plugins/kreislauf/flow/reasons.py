@@ -10,6 +10,7 @@ from sqlalchemy import (
     Update,
     and_,
     case,
+    cast,
     false,
     func,
     literal,
@@ -93,7 +94,9 @@ def _timed(step: Step, run: Run) -> Select[Any]:
             *(column for column in c if column.name not in {"merge", "run_id", "reason"}),
             *(column.label(name) for name, column in known.items()),
             due_at.label("new_due_at"),
-            (null() if step.expires is None else plus_seconds(due_at, step.expires)).label("new_expires_at"),
+            (cast(null(), Moment) if step.expires is None else plus_seconds(due_at, step.expires)).label(
+                "new_expires_at"
+            ),
             window.c.send_at.label("new_send_at"),
         )
         .select_from(source)
