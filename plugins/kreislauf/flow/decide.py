@@ -17,7 +17,7 @@ a star are not final: the candidate is asked again at the next run.
     (inherited)           the step before ended the journey (expired, holdout, ...): the same reason
     not_due*              the delay is not over
     quality_gate*         the sources this flow relies on do not reach the moment the step is due
-    expired               due for longer than the step allows
+    expired               due for longer than the step allows, or its step was taken out of the flow
     branched              of a branch: the decision's variant is the side
     condition_false       asked when due, not before; the next step goes on from this one's moment
     unreachable           no address on this channel, or none that can exist
@@ -134,6 +134,7 @@ def decide_within(
     counts = _count(connection, step, run)
     _write(connection, step, run, gate, policy)
     _close_abandoned(connection, step, run)
+    _close_removed(connection, step, run)
     if step.channel is not None:
         most = WAYS[step.channel].batch_size
         plan(connection, step, run, _caps(step, policy), _hours(step, policy), most)
@@ -343,23 +344,34 @@ def _close_abandoned(connection: Connection, step: Step, run: Run) -> None:
 
     The trigger withdrew it (a cart was completed or merged) or it fell out of the horizon.
     """
-    if step.expires is None:
-        return
     still_asked = select(candidate.c.contact_id).where(
         reasons.is_of_run(candidate, step, run), *(candidate.c[name] == decision.c[name] for name in KEY)
     )
+    is_past = decision.c.due_at < run.as_of - (step.expires or step.horizon)
+    mine = (decision.c.flow == step.flow, decision.c.step == step.name)
+    _close(connection, step, run, *mine, is_past, ~still_asked.exists())
+
+
+def _close_removed(connection: Connection, step: Step, run: Run) -> None:
+    """Open decisions of steps that the flow does not have any more come to an end, with its first step.
+
+    A step under another name is a new step. What was decided as of a later moment is left alone: there
+    the flow may have had the step.
+    """
+    if step.previous or not step.flow_steps:
+        return
+    is_removed = decision.c.step.not_in(step.flow_steps)
+    _close(connection, step, run, decision.c.flow == step.flow, is_removed, decision.c.as_of <= run.as_of)
+
+
+def _close(connection: Connection, step: Step, run: Run, *which: ColumnElement[bool]) -> None:
     connection.execute(
         update(decision)
-        .where(
-            decision.c.flow == step.flow,
-            decision.c.step == step.name,
-            decision.c.is_final == false(),
-            decision.c.due_at < run.as_of - step.expires,
-            ~still_asked.exists(),
-        )
+        .where(*which, decision.c.is_final == false())
         .values(
             reason=Reason.EXPIRED,
             is_final=True,
+            flow_version=step.flow_version,
             as_of=run.as_of,
             build_id=run.build_id,
             run_id=run.run_id,

@@ -77,6 +77,7 @@ class Step:
     :param relies_on: sources whose data must reach a candidate's due moment
     :param has_language: the trigger gives a language, for those of whom none is known
     :param horizon: how far back occurrences are asked about
+    :param flow_steps: the names of all steps of the flow; empty if it is not one of several
     :param priority: class of the flow (include/policy.yaml), 0 is the highest
     """
 
@@ -107,6 +108,7 @@ class Step:
     pilot: Fraction = Fraction(1)
     approve_above: int | None = None
     horizon: timedelta = LOOK_BACK
+    flow_steps: Sequence[str] = ()
     has_items: bool = False
     has_language: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)

@@ -85,7 +85,7 @@ class _Resolver:
         for name in names:
             self._require(names.count(name) == 1, "two steps have this name", name)
         horizon = max(LOOK_BACK, self._longest())
-        return [replace(step, horizon=horizon) for step in self.resolved]
+        return [replace(step, horizon=horizon, flow_steps=tuple(names)) for step in self.resolved]
 
     # ------------------------------------------------------------------------------- structure
 

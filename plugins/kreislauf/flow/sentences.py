@@ -12,7 +12,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.CONDITION_FALSE: "The step's condition was not as it asks (`when` did not hold, or `unless` did).",
     Reason.OTHER_BRANCH: "The step stands on the side of a branch that the person did not take.",
     Reason.GOAL_REACHED: "What the flow is for had happened since the trigger: the journey is over.",
-    Reason.EXPIRED: "Due longer ago than the step's `expires` allows, or what began it was withdrawn.",
+    Reason.EXPIRED: "Due longer ago than the step's `expires` allows; or what began it or the step is gone.",
     Reason.QUIET_HOURS: "No hour was left that the person's night and the step's time of day allow.",
     Reason.UNREACHABLE: "No address is known on this channel, or none that can exist.",
     Reason.NO_CONSENT: "The person had not agreed to this topic on this channel.",
