@@ -11,6 +11,7 @@ Every table right of core: its `contact_id` is one of core.contacts. More in `ex
       - {check: fresh, source: shop, within: 24 hours}                       on core.source_freshness
       - {check: breach, rule: refunded at most what was paid, where: refunded_amount > total_amount}
       - {check: rows, keep: 0.2}                                             instead of the default share
+      - {check: person, column: contact_id}         instead of a contact: or a visitor nobody knows yet
 
 `severity: warn` reports only; without it a broken rule keeps the build from being published.
 """
@@ -75,6 +76,8 @@ def checks_for(models: Iterable[Model], as_of: datetime, folder: Path = EXPECTAT
         defaults = list(_defaults(model))
         if any(check.keep is not None for check in mine):
             defaults = [check for check in defaults if check.keep is None]
+        if any(entry.get("check") == "person" for _, entry in declared.get(model.name, [])):
+            defaults = [check for check in defaults if check.rule != _IS_CONTACT]
         found += [*defaults, *mine]
     return found
 
@@ -175,6 +178,18 @@ def _reference(model: Model, column: str, to: str, to_column: str | None = None)
     )
 
 
+_IS_CONTACT = "contact_id is in core.contacts"
+
+
+def _person(model: Model, column: str) -> Check:
+    known = (("core.contacts", "contact_id"), ("core.visitors", "visitor_id"))
+    nowhere = " and ".join(
+        f"not exists (select 1 from {table} as r where r.{key} = t.{column})" for table, key in known
+    )
+    rule = f"{column} is in core.contacts or core.visitors"
+    return _row_check(model, rule, f"t.{column} is not null and {nowhere}")
+
+
 def _fresh(model: Model, source: str, within: str, as_of: datetime) -> Check:
     moment = as_of.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     return _row_check(
@@ -197,6 +212,7 @@ _KINDS = {
     "values": _values,
     "range": _range,
     "reference": _reference,
+    "person": _person,
     "fresh": _fresh,
     "breach": _breach,
     "rows": _rows,

@@ -85,3 +85,34 @@ def test_a_declared_share_takes_the_place_of_the_default(models, tmp_path):
         check for check in checks_for([models["core.orders"]], AS_OF, tmp_path) if check.keep is not None
     ]
     assert [(check.keep, check.severity) for check in found] == [(0.1, "warn")]
+
+
+def test_a_visitor_nobody_knows_yet_is_a_person_too(models, engine):
+    """Of the declared tables only: everywhere else a contact_id is a contact's."""
+    build, schema = engine.begin_build(AS_OF), Schema(models)
+    given = {
+        "core.contacts": [{"contact_id": "shop-1"}],
+        "core.visitors": [{"visitor_id": "v-1"}],
+        "triggers.visitor_lingered": [
+            {"contact_id": name, "occurrence_id": name} for name in ("shop-1", "v-1", "v-2")
+        ],
+    }
+    for table, rows in given.items():
+        selects = [
+            "select "
+            + ", ".join(
+                f"cast({_text(row.get(name))} as {type}) as {name}" for name, type in schema[table].items()
+            )
+            for row in rows
+        ]
+        engine.create_table(build, table, " union all ".join(selects))
+
+    lingered = [check for check in checks_for([models["triggers.visitor_lingered"]], AS_OF) if check.count]
+    counts = count_breaches(engine, build, lingered)
+
+    broken = {title: count for title, count in counts.items() if count and "core.contacts" in title}
+    assert broken == {"triggers.visitor_lingered: contact_id is in core.contacts or core.visitors": 1}
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else f"'{value}'"
