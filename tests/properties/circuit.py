@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from kreislauf.connections import Connection
 from kreislauf.flow import Branch, Flow, candidates
+from kreislauf.flow.conditions import Condition
 from kreislauf.flow.decide import Run, decide
 from kreislauf.flow.model import INCLUDE, LANGUAGES, Step
 from kreislauf.flow.policy import Policy
@@ -100,15 +101,16 @@ class Circuit:
 
     ledger: Ledger
     policy: Policy
+    goals: Mapping[str, Condition] = field(default_factory=dict)
     tables: Any = None
     sent: list[Sent] = field(default_factory=list)
     runs: int = 0
 
     @classmethod
-    def open(cls, folder: Path, policy: Policy) -> Circuit:
+    def open(cls, folder: Path, policy: Policy, goals: Mapping[str, Condition] | None = None) -> Circuit:
         ledger = Ledger.open(Connection("ledger", "sqlite", str(folder / "ledger.db")))
         metadata.create_all(ledger.engine)
-        return cls(ledger, policy)
+        return cls(ledger, policy, goals or {})
 
     def publish(self, rows: Rows, as_of: datetime) -> None:
         """A build of these rows and of what the ledger knows by now."""
@@ -134,7 +136,7 @@ class Circuit:
     def send(self, as_of: datetime, verdict: Verdict = ACCEPTED) -> list[Sent]:
         """Hand over whatever is due in any flow."""
         new = []
-        withdraw(self.ledger, self.tables, self.build, as_of)
+        withdraw(self.ledger, self.tables, self.build, as_of, goal_of=self.goals.get)
         for flow, step, channel in batches.due(self.ledger, utc_now(), as_of):
             while claimed := batches.claim(self.ledger, flow, step, "me", utc_now(), as_of):
                 if not claimed.messages:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kreislauf.flow import Branch, Email, Flow, Push, Test
+from kreislauf.flow.conditions import Fact
 from kreislauf.flow.policy import ChannelPolicy, Policy
 from kreislauf.flow.words import parse_cap
 from kreislauf.ledger.batches import Verdict
@@ -97,7 +98,7 @@ class Worlds(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.carts, self.welcome = _resolved()
-        self.circuit = Circuit.open(self.folder, POLICY)
+        self.circuit = Circuit.open(self.folder, POLICY, {"flow_cart": Fact("ordered")})
         self.now = START
         self.edition = "as it began"
         self.final: dict[Any, Any] = {}
@@ -278,7 +279,10 @@ class Worlds(RuleBasedStateMachine):
 
     def _send(self, verdict: Verdict = ACCEPTED) -> None:
         for sent in self.circuit.send(self.now, verdict):
-            assert self._root(sent.contact_id).is_known_to_consent, sent
+            person = self._root(sent.contact_id)
+            assert person.is_known_to_consent, sent
+            if sent.flow == "flow_cart":
+                assert not [at for at in self._known_orders(person) if at > self._left_at(sent.key)], sent
 
     def _let_it_end(self) -> None:
         """Nothing happens any more, the flows run on, less and less often."""
@@ -298,6 +302,16 @@ class Worlds(RuleBasedStateMachine):
     def _sent_rows(self) -> list[Any]:
         keys = {sent.key for sent in self.circuit.sent}
         return [row for row in self.circuit.messages() if row.message_key in keys]
+
+    def _left_at(self, message_key: str) -> datetime:
+        (cart,) = [row.occurrence_id for row in self.circuit.messages() if row.message_key == message_key]
+        (at,) = [found["at"] for person in self.people for found in person.carts if found["id"] == cart]
+        return at
+
+    def _known_orders(self, person: Person) -> list[datetime]:
+        """Of what the newest build knows, all records of the person."""
+        known = self.circuit.tables.rows["conditions.ordered"]
+        return [row["occurred_at"] for row in known if self._root(row["contact_id"]) is person]
 
     def _publish(self) -> None:
         for person in self.people:

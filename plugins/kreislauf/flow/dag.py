@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from kreislauf.assets import PUBLISHED
 from kreislauf.delivery.transport import DeliveryError, SendingDisabled
-from kreislauf.flow.model import Flow, Step, dag_id
+from kreislauf.flow.model import Flow, FlowError, Step, dag_id
 from kreislauf.flow.policy import load_policy
 from kreislauf.flow.summary import note, table
 
@@ -223,7 +223,7 @@ def send_due(context: Mapping[str, Any]) -> dict[str, Any]:
     for flow, step, channel in due(hooks.ledger(), utc_now(), as_of):
         try:
             counts[f"{flow}/{step}"] = _send(flow, step, channel, as_of, context).counts()
-        except DeliveryError as error:
+        except (DeliveryError, FlowError) as error:
             refused.append(str(error))
     if refused:
         raise DeliveryError("; ".join(refused))
@@ -240,7 +240,7 @@ def _send(flow: str, step: str, channel: Any, as_of: datetime, context: Mapping[
 
     ledger, engine = hooks.ledger(), hooks.warehouse()
     if build := engine.published():
-        withdraw(ledger, engine, build, as_of)
+        withdraw(ledger, engine, build, as_of, flow)
     if (flow, step, channel) not in due(ledger, utc_now(), as_of):
         # A channel that nobody is reached on needs no connection.
         return SendResult(swept=sweep(ledger, utc_now()), is_paused=ledger.is_paused(flow))

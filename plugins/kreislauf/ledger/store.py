@@ -109,8 +109,8 @@ class Ledger:
                 connection.execute(statement, [{"scope": scope, **row}])
 
 
-def paused(flow: str) -> Any:
-    """SQL: true while the kill switch stops this flow."""
+def paused(flow: Any) -> Any:
+    """SQL: true while the kill switch stops this flow, a name or a column."""
     return (
         select(control.c.scope)
         .where(control.c.is_paused, or_(control.c.scope == flow, control.c.scope == EVERYTHING))
