@@ -106,6 +106,9 @@ class Worlds(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.circuit.ledger.resume(EVERYTHING, "test")
         self._let_it_end()
+        self._clear_up()
+
+    def _clear_up(self) -> None:
         self.circuit.ledger.engine.dispose()
         shutil.rmtree(self.folder)
 
@@ -201,14 +204,17 @@ class Worlds(RuleBasedStateMachine):
 
     @rule(is_first=st.booleans())
     def runs_beside_itself(self, is_first: bool) -> None:
-        """Two runs ask before either has decided."""
         self._publish()
+        self._decide_beside_itself(is_first)
+        self._send()
+
+    def _decide_beside_itself(self, is_first: bool) -> None:
+        """Two runs ask before either has decided."""
         one, two = (self.circuit.run(self.now) for _ in range(2))
         for step in self._steps():
             asked = [(run, self.circuit.ask(step, run)) for run in (one, two)]
             for run, rows in asked if is_first else reversed(asked):
                 self.circuit.decide(step, run, rows)
-        self._send()
 
     @rule(is_paused=st.booleans())
     def pauses(self, is_paused: bool) -> None:
