@@ -103,6 +103,8 @@ def _report(figures: Figures, size: int, stages: list[str], is_verbose: bool) ->
         report.print_stage(stage, figures, size)
         if stage == "build":
             report.print_models(figures, is_verbose)
+        if stage == "plan":
+            report.print_flows(figures, is_verbose)
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
@@ -112,7 +114,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("size", nargs="*", type=int, default=[100_000], help="contacts (default 100000)")
     parser.add_argument("--only", nargs="+", choices=list(STAGES), help="only these stages")
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
-    parser.add_argument("-v", "--verbose", action="store_true", help="list every model, not the slowest only")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list every model and flow")
     given = parser.parse_args(arguments)
     if min(given.size) < 100:
         parser.error("size must be at least 100, or there is nothing to measure")

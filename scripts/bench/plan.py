@@ -1,168 +1,172 @@
-"""Planning: the candidates of a flow's step are decided, and become messages in batches."""
+"""Planning: every flow of dags/flow decides all its steps on the build, each in a process of its own.
+
+As the tasks of its DAG do: the candidates of a step are read from the build and decided in the ledger, a
+step after the other. A process a flow, so that its memory is its own.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
-from kreislauf.connections import Connection
-from kreislauf.flow import Email, Flow
 from kreislauf.flow.candidates import candidates, gate
 from kreislauf.flow.decide import Run, decide
-from kreislauf.flow.model import INCLUDE, Step
+from kreislauf.flow.files import FlowFile, read_all
 from kreislauf.flow.policy import load_policy
-from kreislauf.ledger.store import Ledger
-from kreislauf.warehouse.engines import BuildInfo, Engine, engine_for
-from kreislauf.warehouse.models import load_models
-from kreislauf.warehouse.schema import Schema
+from kreislauf.warehouse.engines import BuildInfo
+from scripts.bench.audience import open_ledger
+from scripts.bench.build import published_engine
 from scripts.bench.measure import AS_OF, Stopwatch
 
-FLOW = Flow(trigger="subscribed", steps=[Email("hello")], relies_on=["shop"], frequency_cap="2 per 1 day")
-"""The first step of the welcome flow."""
-
+LEDGER = "flows.db"
 _ROWS_AT_A_TIME = 5_000
 
-# Everybody subscribed an hour ago, consents and has an address, so everybody gets a message.
-_TABLES = {
-    "core.contact_keys": """
-        select 'shop-' || i as record_id, 'shop-' || i as contact_id from range({size}) as t(i)
-    """,
-    "core.reach": """
-        select 'shop-' || i as contact_id, 'email' as channel, 'person' || i || '@example.org' as address
-        from range({size}) as t(i)
-    """,
-    "core.permissions": """
-        select 'shop-' || i as contact_id, 'email' as channel, 'marketing' as topic
-        from range({size}) as t(i)
-    """,
-    "core.visitor_keys": "select 'none' as visitor_id where false",
-    "staging.ledger_decisions": "select 'none' as flow where false",
-    "core.contacts": """
-        select
-            'shop-' || i as contact_id,
-            'person' || i || '@example.org' as email,
-            'Erika' as first_name,
-            'Mustermann' as last_name,
-            case when i % 2 = 0 then 'Frau' end as salutation,
-            case when i % 3 = 0 then 'en' else 'de' end as language,
-            'Europe/Berlin' as timezone
-        from range({size}) as t(i)
-    """,
-    "triggers.subscribed": """
-        select
-            'shop-' || i as contact_id,
-            '2026-11-20' as occurrence_id,
-            timestamp '{as_of}' - interval '1 hour' as occurred_at,
-            0 as item_count
-        from range({size}) as t(i)
-    """,
-    "core.source_freshness": """
-        select 'shop' as source, 'customers' as stream, timestamp '{as_of}' as fresh_until
-    """,
-}
-
-
-def generate(folder: Path, size: int) -> dict[str, Any]:
-    """A published build whose trigger has `size` occurrences, and an empty ledger."""
-    engine, schema = _engine(folder), Schema(load_models(INCLUDE / "sql"))
-    with Stopwatch() as watch:
-        build = engine.begin_build(AS_OF)
-        for table, select in _TABLES.items():
-            made = select.format(size=size, as_of=f"{AS_OF:%Y-%m-%d %H:%M:%S}")
-            columns = schema[table].items()
-            empty = ", ".join(f'cast(null as {type_}) as "{name}"' for name, type_ in columns)
-            engine.create_table(
-                build, table, f"select * from (select {empty} where false) union all by name ({made})"
-            )
-        engine.publish(build)
-        open_ledger(folder).migrate()
-    return watch.result(size)
-
-
-def read_candidates(folder: Path, size: int) -> dict[str, Any]:
-    """The part of it that only reads: the candidates as the ledger gets them."""
-    run, holdout = _run(folder, "reading"), load_policy().holdout
-    next(candidates(_engine(folder), step(), run, holdout))
-    with Stopwatch() as watch:
-        rows = sum(len(chunk) for chunk in candidates(_engine(folder), step(), run, holdout))
-    return watch.result(rows)
+Work = Callable[[FlowFile, Path], dict[str, Any]]
+"""What is measured of a flow: its rows, seconds and CPU seconds."""
 
 
 def first(folder: Path, size: int) -> dict[str, Any]:
-    """Every candidate gets its decision and its message."""
-    result = _decide(folder, "first")
-    if result["decisions"] != {"planned": size}:
-        raise RuntimeError(f"{size} candidates were decided as {result['decisions']}")
+    """Every candidate of every step gets its decision, and who is due now a message. An empty ledger."""
+    flows = read_all()
+    open_ledger(folder, LEDGER).migrate()
+    _fill_vouchers(folder, flows.values(), size // 20)
+    result = _each(flows.values(), folder, _decide_first)
+    if (decided := _rows(folder, "decision")) != result["rows"]:
+        raise RuntimeError(f"{result['rows']} candidates became {decided} decisions")
     return result
 
 
 def again(folder: Path, size: int) -> dict[str, Any]:
-    """The same once more, by another run: nothing is added."""
-    result = _decide(folder, "again")
-    if result["decisions"] != {"decided_before": size}:
-        raise RuntimeError(f"{size} candidates decided before were decided again as {result['decisions']}")
+    """The same once more, by other runs: nothing is added but what the first run had no room for."""
+    waited = _rows(folder, "decision", "where reason = 'run_cap'")
+    before = _rows(folder, "decision")
+    result = _each(read_all().values(), folder, _decide_again)
+    added, planned = _rows(folder, "decision") - before, result["decisions"].get("planned", 0)
+    if added or planned > waited:
+        raise RuntimeError(f"deciding again added {added} decisions and {planned} messages")
     return result
 
 
+def read_candidates(folder: Path, size: int) -> dict[str, Any]:
+    """The part of it that only reads: the candidates as the ledger gets them, none decided before."""
+    return _each(read_all().values(), folder, _read)
+
+
 def floor(folder: Path, size: int) -> dict[str, Any]:
-    """The same messages written into an empty table by executemany: one transaction, one key."""
+    """The same decisions and messages written into empty tables by executemany, each with one key."""
     rows = 0
-    source = sqlite3.connect(folder / "ledger.db")
-    columns = [name for _, name, *_ in source.execute("pragma table_info(message)")]
+    source = sqlite3.connect(folder / LEDGER)
     target = sqlite3.connect(folder / "floor.db", isolation_level=None)
     target.execute("pragma journal_mode = wal")
     target.execute("pragma synchronous = full")
-    target.execute(f"create table message ({', '.join(columns)}, primary key (message_key))")
-    statement = f"insert into message values ({', '.join('?' * len(columns))})"
-    messages = source.execute("select * from message order by rowid")
+    keys = {"decision": "flow, step, contact_id, occurrence_id", "message": "message_key"}
     with Stopwatch() as watch:
         target.execute("begin")
-    while chunk := messages.fetchmany(_ROWS_AT_A_TIME):
-        rows += len(chunk)
-        with watch:
-            target.executemany(statement, chunk)
+    for table, key in keys.items():
+        columns = [name for _, name, *_ in source.execute(f"pragma table_info({table})")]
+        target.execute(f"create table {table} ({', '.join(columns)}, primary key ({key}))")
+        statement = f"insert into {table} values ({', '.join('?' * len(columns))})"
+        found = source.execute(f"select * from {table} order by rowid")
+        while chunk := found.fetchmany(_ROWS_AT_A_TIME):
+            rows += len(chunk) if table == "decision" else 0
+            with watch:
+                target.executemany(statement, chunk)
     with watch:
         target.execute("commit")
     return watch.result(rows)
 
 
-def step() -> Step:
-    """The step that is planned and sent."""
-    (hello,) = FLOW.resolve(INCLUDE.parent / "dags" / "flow" / "welcome.py")
-    return hello
+def _decide_first(flow: FlowFile, folder: Path) -> dict[str, Any]:
+    return _decide(flow, folder, "first")
 
 
-def open_ledger(folder: Path, name: str = "ledger.db") -> Ledger:
-    """A ledger in the benchmark's folder."""
-    return Ledger.open(Connection("ledger", "sqlite", str(folder / name)))
+def _decide_again(flow: FlowFile, folder: Path) -> dict[str, Any]:
+    return _decide(flow, folder, "again")
 
 
-def _decide(folder: Path, run_id: str) -> dict[str, Any]:
-    ledger, engine, run = open_ledger(folder), _engine(folder), _run(folder, run_id)
-    _warm_up(folder, engine, run)
-    policy = load_policy()
+def _decide(flow: FlowFile, folder: Path, run_id: str) -> dict[str, Any]:
+    """What the tasks of the flow's DAG do, without sending."""
+    ledger, engine = open_ledger(folder, LEDGER), published_engine(folder)
+    run, policy = _run(folder, f"{flow.name} {run_id}"), load_policy()
+    decisions: Counter[str] = Counter()
     with Stopwatch() as watch:
-        asked = candidates(engine, step(), run, policy.holdout)
-        counts = decide(ledger, step(), run, asked, gate(engine, step(), run), policy)
-    return watch.result(sum(counts.values()), decisions=counts)
+        for step in flow.steps:
+            asked = candidates(engine, step, run, policy.holdout)
+            decisions.update(decide(ledger, step, run, asked, gate(engine, step, run), policy))
+    return watch.result(decisions.total(), decisions=dict(decisions))
 
 
-def _warm_up(folder: Path, engine: Engine, run: Run) -> None:
-    """Decide one candidate in a ledger of its own, so that what is imported on the way is not counted."""
-    policy = load_policy()
-    one = next(candidates(engine, step(), run, policy.holdout))[:1]
-    ledger = open_ledger(folder, f"warm-{run.run_id}.db")
-    ledger.migrate()
-    decide(ledger, step(), run, [one], gate(engine, step(), run), policy)
+def _read(flow: FlowFile, folder: Path) -> dict[str, Any]:
+    engine, run, policy = published_engine(folder), _run(folder, "reading"), load_policy()
+    rows = 0
+    with Stopwatch() as watch:
+        for step in flow.steps:
+            rows += sum(len(chunk) for chunk in candidates(engine, step, run, policy.holdout))
+    return watch.result(rows, decisions={})
+
+
+def _each(flows: Iterable[FlowFile], folder: Path, work: Work) -> dict[str, Any]:
+    """The work for each flow, one after the other: `flows` beside their sums, and the greatest memory."""
+    found = [{"flow": flow.short, "steps": len(flow.steps), **_alone(work, flow, folder)} for flow in flows]
+    total = Stopwatch()
+    total.seconds = sum(each["seconds"] for each in found)
+    total.cpu_seconds = sum(each["cpu_seconds"] for each in found)
+    decisions: Counter[str] = Counter()
+    for each in found:
+        decisions.update(each["decisions"])
+    return total.result(
+        sum(each["rows"] for each in found),
+        peak_mb=max(each["peak_mb"] for each in found),
+        decisions=dict(sorted(decisions.items())),
+        flows=found,
+    )
+
+
+def _alone(work: Work, flow: FlowFile, folder: Path) -> dict[str, Any]:
+    """The work in a process of its own, all imports done: its result and its greatest memory.
+
+    Raises RuntimeError when it fails.
+    """
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_report, args=(there, work, flow, folder))
+    process.start()
+    there.close()
+    try:
+        return here.recv()
+    except EOFError:
+        raise RuntimeError(f"planning {flow.name} failed; the reason stands above") from None
+    finally:
+        process.join()
+
+
+def _report(pipe: Pipe, work: Work, flow: FlowFile, folder: Path) -> None:
+    result = work(flow, folder)
+    pipe.send({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024} | result)
 
 
 def _run(folder: Path, run_id: str) -> Run:
-    build: BuildInfo | None = _engine(folder).published()
+    build: BuildInfo | None = published_engine(folder).published()
     if build is None:
-        raise RuntimeError("no build to decide on is published")
+        raise RuntimeError(f"no build to decide on is published in {folder}")
     return Run(run_id, build.build_id, AS_OF)
 
 
-def _engine(folder: Path) -> Engine:
-    return engine_for(Connection("warehouse", "duckdb", str(folder / "audience")))
+def _fill_vouchers(folder: Path, flows: Iterable[FlowFile], codes: int) -> None:
+    pools = {step.voucher for flow in flows for step in flow.steps if step.voucher}
+    with sqlite3.connect(folder / LEDGER) as ledger:
+        ledger.executemany(
+            "insert into voucher (code, pool, created_at) values (?, ?, ?)",
+            ((f"{pool}-{i:07}", pool, AS_OF.isoformat()) for pool in sorted(pools) for i in range(codes)),
+        )
+
+
+def _rows(folder: Path, table: str, where: str = "") -> int:
+    with sqlite3.connect(folder / LEDGER) as ledger:
+        return ledger.execute(f"select count(*) from {table} {where}").fetchone()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from kreislauf.landing.zone import LandingZone
 from kreislauf.sources.clocks import CLOCKS, latest
 from kreislauf.sources.streams import STREAMS, Stream
 from kreislauf.warehouse.raw import raw_columns
+from scripts.bench import ledger_tables
 from scripts.bench.tables import MACROS, TABLES
+
+SEEDS = Path(__file__).resolve().parents[2] / "include" / "sql" / "seeds"
 
 
 def write(zone: LandingZone, size: int, as_of: datetime) -> int:
@@ -88,7 +92,10 @@ def _declare(
     for name, number in numbers.items():
         database.execute(f"create macro {name}() as cast({number} as bigint)")
     database.execute(f"create macro as_of() as timestamp '{as_of:%Y-%m-%d %H:%M:%S}'")
-    database.execute(MACROS)
+    with (SEEDS / "contents.csv").open(encoding="utf-8") as file:
+        contents = [row["content_id"] for row in csv.DictReader(line for line in file if line[0] != "#")]
+    database.execute(f"create macro contents() as {contents}")
+    database.execute(MACROS + ledger_tables.MACROS)
 
 
 def _typed(table: str) -> str:

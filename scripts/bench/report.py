@@ -9,7 +9,7 @@ from typing import Any
 from scripts.bench.stages import GROWTH_TARGET, STAGES, TARGETS, Step, Target
 
 SLOWEST = 10
-"""Models listed without -v."""
+"""Models and flows listed without -v."""
 
 Figures = dict[str, dict[str, Any]]
 """What each step returned, by its name."""
@@ -64,6 +64,27 @@ def print_models(figures: Figures, is_verbose: bool) -> None:
         )
 
 
+def print_flows(figures: Figures, is_verbose: bool) -> None:
+    """The flows that cost most CPU to plan, or all: `reading` is the share of reading the candidates."""
+    flows = sorted(figures["plan.first"]["flows"], key=lambda flow: -flow["cpu_seconds"])
+    read = {flow["flow"]: flow["cpu_seconds"] for flow in figures["plan.read_candidates"]["flows"]}
+    again = {flow["flow"]: flow["cpu_seconds"] for flow in figures["plan.again"]["flows"]}
+    said = ", ".join(f"{count:,} {reason}" for reason, count in figures["plan.first"]["decisions"].items())
+    print(f"\n  {len(flows)} flows, {sum(flow['steps'] for flow in flows)} steps: {said}")
+    columns = (
+        "flows" if is_verbose else "costliest flows",
+        *("steps", "rows", "planned", "CPU s", "reading", "again", "peak MB", "rows/s", "CPU µs/row"),
+    )
+    print("  {:<26}{:>6}{:>11}{:>10}{:>8}{:>9}{:>8}{:>9}{:>11}{:>12}".format(*columns))
+    for flow in flows if is_verbose else flows[:SLOWEST]:
+        name, rows, cpu = flow["flow"], flow["rows"], flow["cpu_seconds"]
+        print(
+            f"  {name:<26}{flow['steps']:>6}{rows:>11,}{flow['decisions'].get('planned', 0):>10,}{cpu:>8.2f}"
+            f"{read[name] / cpu:>9.0%}{again[name]:>8.2f}{flow['peak_mb']:>9.0f}"
+            f"{rows / flow['seconds']:>11,.0f}{1e6 * cpu / max(rows, 1):>12.1f}"
+        )
+
+
 def print_growth(runs: dict[int, Figures], is_verbose: bool) -> None:
     """How the CPU seconds of steps and models grow: exponents from each size to the next.
 
@@ -80,10 +101,12 @@ def print_growth(runs: dict[int, Figures], is_verbose: bool) -> None:
         if name in runs[sizes[-1]]
     }
     _print_exponents("growth", sizes, steps, sorted(steps, key=list(steps).index))
-    models: dict[str, list[float | None]] = {}
-    for at, size in enumerate(sizes):
-        for model in runs[size].get("build.full", {}).get("models", []):
-            models.setdefault(model["model"], [None] * len(sizes))[at] = model["cpu_seconds"]
+    flows = _by_name(runs, "plan.first", "flows", "flow")
+    if flows:
+        _print_exponents("flows", sizes, flows, sorted(flows, key=lambda name: -(flows[name][-1] or 0)))
+        peaks = "".join(f"{runs[size]['plan.first']['peak_mb']:>12,.0f}" for size in sizes)
+        print(f"  {'peak memory of a flow, MB':<36}{peaks}")
+    models = _by_name(runs, "build.full", "models", "model")
     # What takes no time at the greatest size tells nothing.
     costly = sorted(models, key=lambda name: -(models[name][-1] or 0))
     steepest = sorted(costly[: 3 * SLOWEST], key=lambda name: -(exponent(sizes, models[name], -1) or 0))
@@ -93,6 +116,15 @@ def print_growth(runs: dict[int, Figures], is_verbose: bool) -> None:
             "models" if is_verbose else f"steepest of the {min(len(costly), 3 * SLOWEST)} costliest models"
         )
         _print_exponents(title, sizes, models, listed)
+
+
+def _by_name(runs: dict[int, Figures], step: str, parts: str, key: str) -> dict[str, list[float | None]]:
+    """The CPU seconds of a step's parts at each size."""
+    costs: dict[str, list[float | None]] = {}
+    for at, size in enumerate(sorted(runs)):
+        for part in runs[size].get(step, {}).get(parts, []):
+            costs.setdefault(part[key], [None] * len(runs))[at] = part["cpu_seconds"]
+    return costs
 
 
 def exponent(sizes: list[int], costs: list[float | None], at: int) -> float | None:

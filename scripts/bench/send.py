@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from kreislauf.delivery.templates import Templates
 from kreislauf.delivery.transport import transport_for
 from kreislauf.ledger.store import Ledger
 from kreislauf.ledger.testing import plan_people
+from scripts.bench.audience import open_ledger, step
 from scripts.bench.measure import Stopwatch
-from scripts.bench.plan import open_ledger, step
 
 SAMPLE = 1_000
 """Messages sent one a request."""
@@ -39,12 +41,7 @@ def floor(folder: Path, size: int) -> dict[str, Any]:
         watch = Stopwatch()
         for body in _bodies(folder / "requests.bin"):
             with watch:
-                headers = {"Content-Type": "application/json"}
-                connection.request("POST", "/v3/mail/send", body, headers)
-                answer = connection.getresponse()
-                answer.read()
-            if answer.status != 202:
-                raise RuntimeError(f"the stub answered {answer.status}")
+                _post(connection, body)
         connection.close()
     return watch.result(size)
 
@@ -54,6 +51,58 @@ def single(folder: Path, size: int) -> dict[str, Any]:
     _send(_with_singles(folder, "warm-single", 1), folder / "warm.bin", 1)
     sample = min(size, SAMPLE)
     return _send(_with_singles(folder, "single", sample), folder / "single.bin", sample)
+
+
+def naive(folder: Path, size: int) -> dict[str, Any]:
+    """What a loop would do, on a sample: fill each person's values in, post it, on one open connection.
+
+    No ledger and no links to sign: a message that is in doubt or asked for twice goes out twice.
+    """
+    sample = min(size, SAMPLE)
+    with _provider(folder / "naive.bin") as port:
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        people = islice(_people(folder / "requests.bin"), sample)
+        watch = Stopwatch()
+        for mail, person in people:
+            with watch:
+                _post(connection, json.dumps(filled_in(mail, person)).encode())
+        connection.close()
+    return watch.result(sample)
+
+
+def _people(requests: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The mail of each request that was sent, with each person it went to."""
+    for body in _bodies(requests):
+        mail = json.loads(body)
+        for person in mail.pop("personalizations"):
+            yield mail, person
+
+
+def filled_in(mail: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
+    """A request for one person, whose values stand in the texts."""
+    values = person["substitutions"]
+    subject, *texts = (_replaced(text, values) for text in (mail["subject"], *_texts(mail)))
+    content = [part | {"value": text} for part, text in zip(mail["content"], texts, strict=True)]
+    alone = {name: value for name, value in person.items() if name != "substitutions"}
+    return mail | {"subject": subject, "content": content, "personalizations": [alone]}
+
+
+def _texts(mail: dict[str, Any]) -> list[str]:
+    return [part["value"] for part in mail["content"]]
+
+
+def _replaced(text: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _post(connection: HTTPConnection, body: bytes) -> None:
+    connection.request("POST", "/v3/mail/send", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 202:
+        raise RuntimeError(f"the stub answered {answer.status}")
 
 
 def _with_singles(folder: Path, name: str, messages: int) -> Ledger:

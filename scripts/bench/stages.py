@@ -85,23 +85,25 @@ STAGES = {
         ),
     ),
     "plan": Stage(
-        "candidates to decisions and messages",
+        "all flows: candidates to decisions and messages",
         (
-            Step("plan.generate", "make an audience", is_listed=False),
+            _RAW,
+            Step("build.full", "full build", is_listed=False),
+            Step("plan.read_candidates", "reading the candidates", ("plan.first",)),
             Step("plan.first", "decide and plan", ("plan.floor",)),
-            Step("plan.again", "again, all decided before", ("plan.first",)),
-            Step("plan.read_candidates", "of it: reading candidates", ("plan.first",)),
-            Step("plan.floor", "floor: executemany of messages"),
+            Step("plan.again", "again, nothing new", ("plan.first",)),
+            Step("plan.floor", "floor: executemany of the decisions"),
         ),
     ),
     "send": Stage(
         "messages handed over",
         (
-            Step("plan.generate", "make an audience", is_listed=False),
-            Step("plan.first", "plan messages", is_listed=False),
-            Step("send.batched", "1,000 a request", ("send.floor", "send.single")),
+            Step("audience.generate", "make an audience", is_listed=False),
+            Step("audience.plan", "plan them: a message to each"),
+            Step("send.batched", "1,000 a request", ("send.floor", "send.naive", "send.single")),
             Step("send.floor", "floor: the same bytes posted"),
-            Step("send.single", "one a request, a sample"),
+            Step("send.naive", "naive: a loop of one a request"),
+            Step("send.single", "one a request, with the ledger"),
         ),
     ),
     "airflow": Stage(
@@ -141,6 +143,7 @@ TARGETS = (
     Target("an hour later / full build", "build.later", "build.full", 0.25),
     Target("peak memory of a full build, MB", "build.full", None, 1024),
     Target("peak memory an hour later, MB", "build.later", None, 1024),
+    Target("peak memory of planning, MB", "plan.first", None, 1024),
 )
 GROWTH_TARGET = 1.1
 """The greatest exponent with which a full build's cost may grow with its contacts."""

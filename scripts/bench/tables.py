@@ -2,16 +2,20 @@
 
 The shares are those of the sandbox: of `n` contacts a half has a shop account, a third stands in the
 CRM (some in both), the rest is known by an address. A year and a half of orders, half a year of events.
+Whatever a flow waits for happens to some of them. `ledger_tables` has what was sent, and the files.
 """
 
 from __future__ import annotations
 
+from scripts.bench import ledger_tables
+
 # `draw(i, salt, n)`: a number below n; `ago(i, salt, days)`: a moment within the last days.
-# Persons are numbered; those below `shop` have an account, those from `crm_from` on a CRM record.
+# Persons are numbered; those below `shop` have an account, those from `crm_from` on a CRM record. Every
+# eighth gets the newsletter, and of these every third never shows up again: `awake` passes it over.
 MACROS = """
     create macro draw(i, salt, n) as cast(hash(i, salt) % cast(n as bigint) as bigint);
     create macro pick(i, salt, list) as list[1 + draw(i, salt, len(list))];
-    create macro ago(i, salt, days) as as_of() - to_seconds(1 + draw(i, salt, days * 86400));
+    create macro ago(i, salt, days) as as_of() - to_seconds(1 + draw(i, salt, 86400 * cast(days as bigint)));
     create macro address(person) as
         'person' || person || '@' || pick(person, 'domain', ['example.com', 'example.org', 'mail.example']);
     create macro first_name(person) as pick(person, 'first', ['Ada', 'Jörg', 'Marie', 'Sinéad', 'Tom']);
@@ -23,6 +27,13 @@ MACROS = """
         when person < crm_from() + crm() then 'crm-' || person
         else 'mail-' || md5(address(person))
     end;
+    create macro recipient(message) as 8 * draw(message, 'to', n() // 8);
+    create macro awake(person) as case when person % 24 = 8 then person - 1 else person end;
+    create macro liked(person, i, salt) as draw(4 * person + draw(i, salt, 4), 'likes', 1000);
+    create macro buyer(i) as awake(case
+        when i % 12 > 0 then cast(floor(shop() * pow(draw(i, 'who', 1000000) / 1e6, 2)) as bigint)
+        else n() - 1 - draw(i, 'who', n() // 6 + 1)
+    end);
 """
 
 TABLES = {
@@ -42,7 +53,8 @@ TABLES = {
             true as email_valid_format,
             pick(person, 'locale', ['de-DE', 'en-GB']) as locale,
             '10115' as zip,
-            'Berlin' as city,
+            pick(person, 'city', ['Berlin', 'Hamburg', 'München', 'Köln', 'Bremen', 'Kiel', 'Jena', 'Ulm'])
+                as city,
             pick(person, 'country', ['DE', 'DE', 'AT', 'GB']) as country_code,
             i + 1 as _line
         from (
@@ -75,10 +87,7 @@ TABLES = {
         from (
             select
                 i,
-                case
-                    when i % 12 > 0 then cast(floor(shop() * pow(draw(i, 'who', 1000000) / 1e6, 2)) as bigint)
-                    else n() - 1 - draw(i, 'who', n() // 6 + 1)
-                end as person
+                buyer(i) as person
             from range(n()) as t(i)
         )
     """,
@@ -87,17 +96,23 @@ TABLES = {
             gid('LineItem', 2 * i + place) as order_line_id,
             gid('Order', i) as order_id,
             ago(i, 'ordered', 540) + interval '1 minute' as order_updated_at,
-            gid('Product', draw(i, place, 1000)) as product_id,
-            gid('ProductVariant', draw(i, place, 1000)) as variant_id,
-            'SKU-' || draw(i, place, 1000) as sku,
-            'Thing number ' || draw(i, place, 1000) as title,
+            gid('Product', product) as product_id,
+            gid('ProductVariant', product) as variant_id,
+            'SKU-' || product as sku,
+            'Thing number ' || product as title,
             1 + draw(i, 'quantity', 3) as quantity,
             quantity as current_quantity,
             money(i, place) as unit_amount,
             0 as discount_amount,
             i + 1 as _line,
             place as _child
-        from range(n()) as t(i), range(1, 3) as p(place)
+        from (
+            select
+                i,
+                place,
+                liked(buyer(i), i, place) as product
+            from range(n()) as t(i), range(1, 3) as p(place)
+        )
     """,
     "shop_fulfillments": """
         select
@@ -136,21 +151,32 @@ TABLES = {
             1 as _child
         from range(n() // 20) as t(i)
     """,
+    # Of every tenth there is a second version of these days: half of them cheaper, half back in stock.
     "shop_products": """
         select
-            gid('Product', i) as product_id,
-            'Thing number ' || i as title,
-            'thing' as product_type,
+            gid('Product', product) as product_id,
+            'Thing number ' || product as title,
+            pick(product, 'type', ['Black tea', 'Green tea', 'Herbal tea', 'Coffee', 'Coffee', 'Sweets',
+                'Coffee gear', 'Teaware']) as product_type,
             'Kreislauf' as vendor,
             'ACTIVE' as status,
-            'thing-' || i as handle,
+            'thing-' || product as handle,
             as_of() - interval '600 days' as created_at,
-            created_at as updated_at,
-            'https://shop.example/products/thing-' || i as url,
-            'https://shop.example/pictures/' || i || '.png' as image_url,
-            money(i, 'price') as unit_amount,
+            case when i < 1000 then created_at else ago(i, 'changed', 4) end as updated_at,
+            'https://shop.example/products/thing-' || product as url,
+            'https://shop.example/pictures/' || product || '.png' as image_url,
+            case when i >= 1000 and i % 2 = 0 then 0.8 * money(product, 'price')
+                else money(product, 'price') end as unit_amount,
+            case when i < 1000 and i % 20 = 10 then 0 else 100 end as stock_quantity,
+            true as tracks_stock,
+            '4.5' as rating,
+            draw(product, 'rated', 50) as rating_count,
+            case when product_type not in ('Coffee gear', 'Teaware') then 'consumable' end as tags,
             i + 1 as _line
-        from range(1000) as t(i)
+        from (
+            select i, case when i < 1000 then i else (i - 1000) * 10 end as product
+            from range(1100) as t(i)
+        )
     """,
     "shop_checkouts": """
         select
@@ -158,7 +184,7 @@ TABLES = {
             ago(i, 'cart', 60) as created_at,
             created_at as updated_at,
             case when i % 3 = 0 then created_at + interval '20 minutes' end as completed_at,
-            gid('Customer', draw(i, 'cart', shop())) as customer_id,
+            gid('Customer', awake(draw(i, 'cart', shop()))) as customer_id,
             'https://shop.example/carts/' || i as url,
             'EUR' as currency,
             money(i, 'cart') as total_amount,
@@ -170,14 +196,21 @@ TABLES = {
             gid('AbandonedCheckoutLineItem', 2 * i + place) as checkout_line_id,
             gid('AbandonedCheckout', i) as checkout_id,
             ago(i, 'cart', 60) as checkout_updated_at,
-            gid('Product', draw(i, place, 1000)) as product_id,
-            'Thing number ' || draw(i, place, 1000) as title,
+            gid('Product', product) as product_id,
+            'Thing number ' || product as title,
             1 as quantity,
             money(i, place) as unit_amount,
             i + 1 as _line,
             place as _child
-        from range(n() // 10) as t(i), range(1, 3) as p(place)
+        from (
+            select
+                i,
+                place,
+                liked(awake(draw(i, 'cart', shop())), i, place) as product
+            from range(n() // 10) as t(i), range(1, 3) as p(place)
+        )
     """,
+    # Dates of all years, one in five with a contract, one in thirty expecting a child or with a small one.
     "crm_contacts": """
         select
             cast(person as varchar) as crm_contact_id,
@@ -191,9 +224,26 @@ TABLES = {
             pick(person, 'job', ['Head of Procurement', 'Einkauf', 'Office Manager', 'Intern']) as job_title,
             'Company ' || draw(person, 'company', n() // 30 + 1) as company_name,
             cast(draw(person, 'company', n() // 30 + 1) as varchar) as company_id,
-            'Berlin' as city,
+            pick(person, 'city', ['Berlin', 'Hamburg', 'München', 'Köln', 'Bremen', 'Kiel', 'Jena', 'Ulm'])
+                as city,
             pick(person, 'country', ['Germany', 'Germany', 'Austria', 'United Kingdom']) as country,
             pick(person, 'locale', ['de', 'en']) as language,
+            cast(cast(ago(person, 'birthday', 25000) as date) as varchar) as date_of_birth,
+            case when person % 2 = 0 then cast(cast(ago(person, 'member', 3000) as date) as varchar) end
+                as member_since,
+            case when person % 5 = 0
+                then cast(cast(ago(person, 'contract', 500) + interval '400 days' as date) as varchar)
+            end as contract_end,
+            case when person % 30 = 0
+                then cast(cast(ago(person, 'baby', 500) + interval '200 days' as date) as varchar)
+            end as baby_due,
+            case when person % 100 = 0 then 20000 when person % 10 = 0 then 500 end as followers,
+            case when person % 4 = 0 then 100 * draw(person, 'budget', 100) end as bant_budget,
+            case when person % 4 = 0 then pick(person, 'authority', ['decides', 'recommends', 'uses']) end
+                as bant_authority,
+            case when person % 4 = 0 then pick(person, 'need', ['high', 'medium', 'low']) end as bant_need,
+            case when person % 8 = 0 then pick(person, 'timeframe', ['now', 'quarter', 'year']) end
+                as bant_timeframe,
             pick(person, 'stage', ['lead', 'subscriber', 'opportunity', 'customer']) as lifecycle_stage,
             cast(draw(person, 'owner', 10) as varchar) as owner_id,
             person % 40 = 0 as has_opted_out,
@@ -264,20 +314,47 @@ TABLES = {
             1 as _child
         from range(n() // 20) as t(i)
     """,
+    # Four of five tickets are closed, a day after they were opened.
+    "crm_tickets": """
+        select
+            cast(i as varchar) as ticket_id,
+            ago(i, 'ticket', 180) as created_at,
+            created_at as updated_at,
+            false as is_archived,
+            'A question about order ' || i as subject,
+            pick(i, 'ticket', ['delivery', 'product', 'invoice']) as category,
+            case when i % 5 > 0 then least(as_of() - interval '1 second', created_at + interval '1 day') end
+                as closed_at,
+            cast(draw(i, 'owner', 10) as varchar) as owner_id,
+            i + 1 as _line
+        from range(n() // 20) as t(i)
+    """,
+    "crm_ticket_contacts": """
+        select
+            cast(i as varchar) as ticket_id,
+            ago(i, 'ticket', 180) as ticket_updated_at,
+            cast(crm_from() + draw(i, 'ticket of', crm()) as varchar) as crm_contact_id,
+            i + 1 as _line,
+            1 as _child
+        from range(n() // 20) as t(i)
+    """,
     # Who has no account and no CRM record signs up; four other events in ten tell only the browser.
     "site_events": """
         select
             'site-' || i as event_id,
             ago(i, 'visit', 180) as occurred_at,
-            pick(i, 'visit', ['page_view', 'page_view', 'page_view', 'product_view', 'product_view',
-                'product_view', 'cart_add', 'search', 'content_download', 'form_submit']) as event_type,
+            pick(i, 'visit', ['page_view', 'page_view', 'page_view', 'page_view', 'page_view', 'page_view',
+                'product_view', 'product_view', 'product_view', 'product_view', 'product_view',
+                'product_view', 'cart_add', 'wish', 'search', 'search', 'content_download',
+                'form_submit', 'form_submit', 'exit_intent']) as event_type,
             'visitor-' || person as visitor_id,
             case when person < shop() and i % 10 < 5 then gid('Customer', person) end as customer_id,
             case when i % 10 = 5 or is_sign_up then address(person) end as email,
-            'https://shop.example/products/thing-' || draw(i, 'seen', 1000) as url,
-            case when event_type in ('product_view', 'cart_add')
-                then gid('Product', draw(i, 'seen', 1000)) end as product_id,
-            case when event_type = 'content_download' then 'guide-' || draw(i, 'seen', 20) end as content_id,
+            'https://shop.example/products/thing-' || liked(person, i, 'seen') as url,
+            case when event_type in ('product_view', 'cart_add', 'wish')
+                then gid('Product', liked(person, i, 'seen')) end as product_id,
+            case when event_type in ('content_download', 'form_submit')
+                then pick(i, 'seen', contents()) end as content_id,
             case when event_type in ('content_download', 'form_submit')
                 then pick(i, 'topic', ['kitchen', 'office', 'newsletter']) end as topic,
             case when event_type <> 'search' then 5 + draw(i, 'stayed', 300) end as seconds_on_page,
@@ -291,7 +368,7 @@ TABLES = {
                 i >= crm_from() + crm() and i < n() as is_sign_up,
                 case
                     when is_sign_up then i
-                    else cast(floor(n() * pow(draw(i, 'who', 1000000) / 1e6, 2)) as bigint)
+                    else awake(cast(floor(n() * pow(draw(i, 'who', 1000000) / 1e6, 2)) as bigint))
                 end as person
             from range(first(), first() + site()) as t(i)
         )
@@ -301,9 +378,12 @@ TABLES = {
         select
             'site-' || i as event_id,
             ago(i, 'visit', 180) as occurred_at,
-            pick(i, place, ['satisfaction', 'interest', 'timeframe', 'role']) as question,
+            pick(i, place, ['satisfaction', 'recommend', 'interest', 'timeframe', 'role', 'budget'])
+                as question,
             case question
                 when 'satisfaction' then cast(1 + draw(i, 'pleased', 10) as varchar)
+                when 'recommend' then cast(draw(i, 'recommends', 11) as varchar)
+                when 'budget' then cast(100 * draw(i, 'spends', 100) as varchar)
                 when 'interest' then pick(i, 'likes', ['tea', 'coffee', 'gifts', 'business'])
                 when 'timeframe' then pick(i, 'when', ['now', 'quarter', 'later'])
                 else pick(i, 'role', ['decides', 'recommends', 'uses'])
@@ -312,91 +392,5 @@ TABLES = {
             place as _child
         from range(first(), first() + site(), 20) as t(i), range(1, 3) as p(place)
     """,
-    # Each message was processed and delivered (one in fifty bounced); half of them led to something.
-    "mail_events": """
-        select
-            'mail-' || i as event_id,
-            ago(message, 'sent', 180) + to_seconds(60 * round + draw(i, 'later', 50)) as occurred_at,
-            case
-                when round = 0 then 'processed'
-                when round = 1 then case when message % 50 = 0 then 'bounce' else 'delivered' end
-                else pick(i, 'reaction', ['open', 'open', 'open', 'open', 'click', 'click', 'open', 'open',
-                    'open', case when i % 7 = 0 then 'unsubscribe' else 'click' end])
-            end as event_type,
-            address(draw(message, 'to', n())) as email,
-            md5('message ' || message) as message_key,
-            'batch-' || message // 1000 as batch_id,
-            'provider-' || message // 1000 || '.' || message as provider_message_id,
-            case when event_type = 'click' then 'https://shop.example/?utm_content=btn01' end as url,
-            case when event_type = 'bounce'
-                then pick(message, 'bounce', ['bounce', 'blocked']) end as bounce_type,
-            event_type = 'open' and i % 3 = 0 as is_machine_open,
-            i - first() + 1 as _line
-        from (select i, i % n() as message, i // n() as round from range(first(), first() + mail()) as t(i))
-        where occurred_at < as_of()
-    """,
-    "ledger_messages": """
-        select
-            md5('message ' || i) as message_key,
-            pick(i, 'flow', ['flow_welcome', 'flow_abandoned_cart', 'campaign_newsletter']) as flow,
-            'hello' as step,
-            '' as variant,
-            contact(draw(i, 'to', n())) as contact_id,
-            'occurrence-' || i as occurrence_id,
-            'batch-' || i // 1000 as batch_id,
-            'accepted' as state,
-            ago(i, 'sent', 180) as planned_as_of,
-            planned_as_of as answered_at,
-            planned_as_of as updated_at,
-            i + 1 as _line
-        from range(n()) as t(i)
-    """,
-    "ledger_decisions": """
-        select
-            cast(i as varchar) as decision_id,
-            pick(i, 'flow', ['flow_welcome', 'flow_abandoned_cart', 'campaign_newsletter']) as flow,
-            'hello' as step,
-            contact(draw(i, 'to', n())) as contact_id,
-            'occurrence-' || i as occurrence_id,
-            '' as variant,
-            case when i < n() then 'planned' else pick(i, 'why', ['expired', 'no_consent']) end as reason,
-            ago(i, 'sent', 180) as as_of,
-            as_of as updated_at,
-            i + 1 as _line
-        from range(n() + n() // 5) as t(i)
-    """,
-    "ledger_suppressions": """
-        select
-            cast(i as varchar) as suppression_id,
-            address(draw(i, 'suppressed', n())) as email,
-            'email' as channel,
-            'all' as topic,
-            pick(i, 'why', ['hard_bounce', 'opt_out', 'complaint']) as reason,
-            'event-' || i as source,
-            ago(i, 'suppressed', 180) as created_at,
-            created_at as updated_at,
-            i + 1 as _line
-        from range(n() // 100) as t(i)
-    """,
-    "ad_spend": """
-        select
-            cast(as_of() - to_days(cast(1 + i // 3 as integer)) as date) as day,
-            ['google', 'meta', 'linkedin'][1 + i % 3] as platform,
-            ['brand_search', 'gift_season', 'office_coffee'][1 + i % 3] as campaign,
-            'EUR' as currency,
-            money(i, 'ads') as amount,
-            draw(i, 'shown', 100000) as impressions,
-            draw(i, 'clicked', 1000) as clicks,
-            i + 1 as _line
-        from range(1080) as t(i)
-    """,
-    "postal_returns": """
-        select
-            'return-' || i as return_id,
-            cast(ago(i, 'returned', 300) as date) as returned_on,
-            cast(draw(i, 'letter to', shop()) as varchar) as customer_id,
-            pick(i, 'why back', ['moved', 'unknown', 'deceased', 'refused']) as reason,
-            i + 1 as _line
-        from range(n() // 200) as t(i)
-    """,
 }
+TABLES |= ledger_tables.TABLES
