@@ -23,7 +23,13 @@ SQL = Path(__file__).parents[4] / "include" / "sql"
 def models():
     loaded = load_models(SQL)
     wanted = {name for name, model in loaded.items() if model.layer in ("seeds", "staging")}
-    touchpoints = ("site_touchpoints", "mail_touchpoints", "crm_touchpoints", "touchpoints")
+    touchpoints = (
+        "site_touchpoints",
+        "mail_touchpoints",
+        "crm_touchpoints",
+        "channel_touchpoints",
+        "touchpoints",
+    )
     keys = ("contact_keys", "visitor_keys", "messages")
     wanted |= {f"core.{name}" for name in (*keys, *touchpoints, "orders", "order_items")}
     return {name: model for name, model in loaded.items() if name in wanted}
