@@ -51,10 +51,14 @@ def test_the_graph_reads_as_the_flow(path):
     tasks = module.dag.task_dict
     first = {step.name: f"{step.name}.decide" for step in steps}
     last = {step.name: f"{step.name}.{'send' if step.channel else 'decide'}" for step in steps}
-    assert set(tasks) == {"trigger", "account", *first.values(), *last.values()}
+    asked = {step.name: f"{step.name}.ask_approval" for step in steps if step.approve_above and step.channel}
+    assert set(tasks) == {"trigger", "account", *first.values(), *asked.values(), *last.values()}
 
     # Each step follows those before it, the first the trigger, and there is no arrow beside these.
-    arrows = {(first[step.name], last[step.name]) for step in steps if step.channel}
+    arrows = set()
+    for step in steps:
+        inside = [first[step.name], *([asked[step.name]] if step.name in asked else []), last[step.name]]
+        arrows |= {(task, other) for task, other in itertools.pairwise(inside) if task != other}
     for step in steps:
         before = {last[previous.step] for previous in step.previous} or {"trigger"}
         arrows |= {(name, first[step.name]) for name in before}
