@@ -3,7 +3,7 @@ are asked again. Every example has messages that wait; what holds in all worlds 
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.properties.test_worlds import Worlds
@@ -49,8 +49,16 @@ class World(Worlds):
         self.no_cap_is_exceeded()
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+NOTHING = ["nothing"] * 2
+
+
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(rounds=_rounds, wait=st.integers(0, 30))
+@example([(5, ["tells the shop no", "nothing"], "decides")], 1)
+@example([(5, ["nothing", "orders"], "decides")], 1)
+@example([(5, NOTHING, "beside itself"), (20, NOTHING, "decides twice")], 1)  # both wait: one too many
+@example([(5, NOTHING, "decides")], 8)  # by then it is midnight in Berlin
+@example([(5, ["complains", "tells us no"], "decides")], 0)  # not known to any build
 def test_nothing_goes_out_that_should_not_any_more(rounds, wait):
     world = World()
     try:
