@@ -218,7 +218,9 @@ select
     changes.url,
     changes.image_url,
     changes.unit_amount,
-    case changes.kind when 'price_drop' then changes.old_amount end as lowest_before,
+    cast(
+        case changes.kind when 'price_drop' then changes.old_amount end as decimal(18, 2)
+    ) as lowest_before,
     -- Rounded down, so that no more is promised than is true.
     case changes.kind
         when 'price_drop'
