@@ -104,7 +104,8 @@ class AirflowApi:
         for dag_id in dag_ids:
             for run in self.get(f"/dags/{dag_id}/dagRuns", limit=100, state=sorted(ACTIVE))["dag_runs"]:
                 path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
-                self._client.patch(path, json={"state": "failed"}).raise_for_status()
+                # Each of a build's hundreds of tasks is looked at, while the scheduler writes beside it.
+                self._patiently("PATCH", path, json={"state": "failed"}, timeout=180)
                 count += 1
         return count
 

@@ -36,6 +36,7 @@ CART = {
             "image_url": None,
             "url": "https://x.example/p?a=1",
             "unit_amount": "12.50",
+            "stars": None,
             "quantity": 2,
         }
     ],
