@@ -121,9 +121,7 @@ def test_a_killed_run_is_taken_up_and_a_second_run_adds_nothing(home):
     second, _ = _run(home)
     again = _inbox(home)
     assert again["duplicates"] == 0
-    waited = sum(flow["waiting"] for flow in first["flows"].values())
-    more = again["messages"] - inbox["messages"]
-    assert more <= waited + 0.05 * inbox["messages"], "only what became due, or whose hour came, meanwhile"
+    assert again["messages"] - inbox["messages"] < 0.05 * inbox["messages"], "only what became due meanwhile"
     assert (
         second["rows ingested, by table"]["shop_products"]
         == first["rows ingested, by table"]["shop_products"]
