@@ -15,7 +15,6 @@ It keeps nothing in memory: any number may run.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -139,12 +138,12 @@ def create_app(
             return pages.not_ours(request)
         try:
             posted = await body.read(request)
-        except HTTPException:  # too large to be of our page; they want out all the same
+        except HTTPException:  # too large, or cut off: not of our page, but they want out all the same
             posted = b""
         way = "one-click" if b"List-Unsubscribe=One-Click" in posted else "page"
         is_everything = b"scope=all" in posted.split(b"&")
         await run_in_threadpool(_opt_out, ledger, found, way, is_everything, clock())
-        return HTMLResponse(pages.done(found.language))
+        return HTMLResponse(pages.done(found.language, None if is_everything else found.channel))
 
     return app
 
@@ -166,7 +165,7 @@ class SiteCors:
 
 def _events(posted: bytes) -> list[dict[str, Any]] | None:
     try:
-        found = json.loads(posted)
+        found = body.parsed(posted)
     except ValueError:
         return None
     is_list = isinstance(found, list) and all(isinstance(event, dict) for event in found)

@@ -24,7 +24,7 @@ from kreislauf.ledger import events
 from kreislauf.ledger.schema import message, overlay
 from kreislauf.ledger.store import Ledger
 from kreislauf.web import inbox
-from kreislauf.web.body import read_object, text
+from kreislauf.web.body import is_storable, read_object, text
 
 PURPOSE = "overlay"
 """What the token of an overlay is signed for."""
@@ -39,6 +39,8 @@ def routes(ledger: Ledger, links: Links, site_events_inbox: Any, clock: Callable
 
     @router.get("/{visitor_id}")
     def show(visitor_id: str) -> list[dict[str, Any]]:
+        if not is_storable(visitor_id):
+            return []
         now = clock()
         is_open = (
             overlay.c.visitor_id == visitor_id,

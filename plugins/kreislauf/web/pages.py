@@ -18,13 +18,18 @@ _TEXTS = {
         "push": "Mitteilungen",
         "other": "Nachrichten",
         "done_title": "Sie sind abgemeldet",
-        "done": "Wir schreiben Ihnen keine Werbung mehr. Sie müssen nichts weiter tun.",
+        "all_done_title": "Sie sind abgemeldet",
+        "done": "Wir schicken Ihnen keine {channel} mehr mit Werbung. Sie müssen nichts weiter tun.",
+        "all_done": "Wir schreiben Ihnen keine Werbung mehr, auf keinem Weg. Sie müssen nichts weiter tun.",
         "confirm_title": "Ist das Ihre Adresse?",
         "confirm": "Mit einem Klick bestätigen Sie sie und sind einverstanden, dass wir Ihnen E-Mails "
         "schicken. Das können Sie jederzeit widerrufen, in jeder E-Mail.",
         "confirm_button": "Ja, bestätigen",
         "confirmed_title": "Danke, das war alles",
         "confirmed": "Ihre Adresse ist bestätigt. Was Sie angefordert haben, kommt gleich per E-Mail.",
+        "expired_title": "Dieser Link gilt nicht mehr",
+        "expired": "Er war dreißig Tage lang gültig. Bitte melden Sie sich auf unserer Seite noch einmal an, "
+        "dann schicken wir Ihnen einen neuen.",
         "missing_title": "Diese Seite gibt es nicht",
         "missing": "Der Link ist unvollständig oder nicht mehr gültig. "
         "Bitte öffnen Sie ihn noch einmal direkt aus der E-Mail.",
@@ -39,13 +44,18 @@ _TEXTS = {
         "push": "notifications",
         "other": "messages",
         "done_title": "You are unsubscribed",
-        "done": "We will send you no more advertising. There is nothing else you need to do.",
+        "all_done_title": "You are unsubscribed",
+        "done": "We will send you no more {channel} with advertising. There is nothing else you need to do.",
+        "all_done": "We will send you no more advertising of any kind. There is nothing else you need to do.",
         "confirm_title": "Is this your address?",
         "confirm": "One click confirms it, and says that you are happy for us to send you mails. "
         "You can change your mind at any time, in every mail.",
         "confirm_button": "Yes, confirm",
         "confirmed_title": "Thank you, that was all",
         "confirmed": "Your address is confirmed. What you asked for is on its way by mail.",
+        "expired_title": "This link has expired",
+        "expired": "It was valid for thirty days. Please sign up on our site again, and we will send you "
+        "a new one.",
         "missing_title": "There is no such page",
         "missing": "The link is incomplete or no longer valid. Please open it again from the mail itself.",
     },
@@ -86,12 +96,12 @@ def ask(language: str, channel: str = "email") -> str:
         f'<form method="post"><button type="submit">{button}</button> '
         f'<button type="submit" class="quiet" name="scope" value="all">{everything}</button></form>'
     )
-    return _page(language, "ask", form, texts.get(channel, texts["other"]))
+    return _page(language, "ask", form, channel)
 
 
-def done(language: str) -> str:
-    """The page after the objection."""
-    return _page(language, "done")
+def done(language: str, channel: str | None) -> str:
+    """The page after the objection to a channel; None: to everything."""
+    return _page(language, "done", "", channel) if channel else _page(language, "all_done")
 
 
 def ask_to_confirm(language: str) -> str:
@@ -103,6 +113,11 @@ def ask_to_confirm(language: str) -> str:
 def confirmed(language: str) -> str:
     """The page after the consent."""
     return _page(language, "confirmed")
+
+
+def expired(language: str) -> str:
+    """The page for a confirmation that comes too late."""
+    return _page(language, "expired")
 
 
 def missing(language: str) -> str:
@@ -123,7 +138,8 @@ def preferred(accept_language: str) -> str:
 
 def _page(language: str, name: str, form: str = "", channel: str = "") -> str:
     texts = _texts(language)
-    title, text = escape(texts[f"{name}_title"]), escape(texts[name].format(channel=channel))
+    sent = texts.get(channel, texts["other"])
+    title, text = escape(texts[f"{name}_title"]), escape(texts[name].format(channel=sent))
     return _PAGE.format(language=language, title=title, text=text, form=form)
 
 

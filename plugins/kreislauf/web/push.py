@@ -62,7 +62,7 @@ def routes(ledger: Ledger, links: Links, push: PushSettings, clock: Callable[[],
             "auth": keys["auth"],
             "language": language if (language := given.get("language")) in LANGUAGES else LANGUAGES[0],
         }
-        key = links.message_key(str(given.get("token", "")), BEACON)
+        key = links.message_key(token, BEACON) if isinstance(token := given.get("token"), str) else None
         return {"id": await run_in_threadpool(_subscribe, ledger, row, key, clock())}
 
     @router.delete("/subscriptions", status_code=204)

@@ -3,6 +3,9 @@
     POST /sms/status/{token}   a text's status, to the message whose key the token carries
     POST /sms/inbound          an answer: STOP ends the texts to that number, START takes it back
 
+An answer that begins with STOP is one; START has to be all of it, since it is a consent. A request that comes
+again, which the signature cannot tell, does nothing: the provider repeats what it got no answer to.
+
 Documented at https://www.twilio.com/docs/usage/security#validating-requests (signature),
 https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks and
 https://help.twilio.com/articles/223134027 (the words).
@@ -35,7 +38,8 @@ from kreislauf.web.body import read
 log = logging.getLogger(__name__)
 
 STOP_WORDS = frozenset({"STOP", "STOPP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "ABMELDEN"})
-START_WORDS = frozenset({"START", "YES", "UNSTOP"})
+START_WORDS = frozenset({"START", "UNSTOP"})
+"""The provider's own YES is missing: it may answer anything, and here it would be a consent."""
 
 _EVENTS = {"sent": "processed", "delivered": "delivered", "undelivered": "bounce", "failed": "bounce"}
 """The provider's statuses as events; the others say nothing new."""
@@ -70,9 +74,10 @@ def routes(ledger: Ledger, links: Links, token: str, clock: Callable[[], datetim
     @router.post("/inbound")
     async def receive_answer(request: Request) -> Response:
         form = await genuine(request)
-        word = (form.get("Body", "").split() or [""])[0].strip(".!,\"'").upper()
-        if word in STOP_WORDS | START_WORDS and form.get("From"):
-            await run_in_threadpool(_answer, ledger, form, word in STOP_WORDS, clock())
+        words = [word.strip(".!,\"'").upper() for word in form.get("Body", "").split()]
+        is_stop = bool(words) and words[0] in STOP_WORDS
+        if form.get("From") and (is_stop or (len(words) == 1 and words[0] in START_WORDS)):
+            await run_in_threadpool(_answer, ledger, form, is_stop, clock())
         return Response("<Response/>", media_type="text/xml")
 
     return router
@@ -102,16 +107,17 @@ def _answer(ledger: Ledger, form: dict[str, str], is_stop: bool, now: datetime) 
     """Store the objection, or that it is taken back, with its evidence. Said again, it changes nothing."""
     number, channel = form["From"], Channel.SMS.value
     evidence = f"sms {form.get('MessageSid', '')[:64]}"
+    state = ConsentState.REVOKED if is_stop else ConsentState.GRANTED
     with ledger.write() as connection:
         contact_id = _contact(connection, number)
+        said = Statement(number, state, "sms", evidence, now, contact_id, channel=channel)
+        if not record_within(connection, [said]):
+            return
         if is_stop:
             people = [{"address": number, "contact_id": contact_id}]
             suppress_within(connection, people, SuppressionReason.OPT_OUT, evidence, now, channel)
         else:
             lift_within(connection, number, channel, evidence, now)
-        state = ConsentState.REVOKED if is_stop else ConsentState.GRANTED
-        said = Statement(number, state, "sms", evidence, now, contact_id, channel=channel)
-        record_within(connection, [said])
     log.info("an answer by text: %s", state)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from kreislauf.delivery.links import Links
 from kreislauf.ledger.schema import consent, message, suppression
-from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.ledger.testing import plan_people
+from kreislauf.web.confirm import VALID_FOR
 
 
 @pytest.fixture
@@ -56,6 +58,24 @@ def test_a_click_is_a_consent_with_evidence_and_counts_once(
     assert key in said.source_key
     assert said.text_version.startswith("welcome/hello ")
     assert _rows(ledger, suppression) == []
+
+
+def test_a_link_that_turns_up_later_confirms_nothing(
+    client: httpx.Client, ledger: Ledger, path: str, key: str
+) -> None:
+    def age(by: timedelta) -> None:
+        with ledger.write() as connection:
+            connection.execute(update(message).values(planned_at=utc_now() - by))
+
+    age(VALID_FOR + timedelta(seconds=1))
+    for method in ("GET", "POST"):
+        page = client.request(method, path)
+        assert page.status_code == 410
+        assert "gilt nicht mehr" in page.text and "<form" not in page.text
+    assert _rows(ledger, consent) == []
+    age(VALID_FOR - timedelta(minutes=1))
+    assert client.post(path).status_code == 200
+    assert len(_rows(ledger, consent)) == 1
 
 
 def test_a_link_for_another_purpose_confirms_nothing(

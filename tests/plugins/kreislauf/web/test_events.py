@@ -48,6 +48,8 @@ def test_posts_at_once_are_all_kept(client, provider, events) -> None:
         lambda post: post | {"headers": post["headers"] | {SIGNATURE_HEADER: "AAAA"}},
         lambda post: post | {"headers": post["headers"] | {TIMESTAMP_HEADER: "1"}},
         lambda post: post | {"headers": post["headers"] | {TIMESTAMP_HEADER: "soon"}},
+        lambda post: post | {"headers": post["headers"] | {TIMESTAMP_HEADER: "9" * 400}},
+        lambda post: post | {"headers": post["headers"] | {TIMESTAMP_HEADER: "9" * 5_000}},
     ],
 )
 def test_what_is_not_signed_by_the_provider_is_refused(client, provider, events, spoil) -> None:
@@ -67,7 +69,7 @@ def test_a_post_repeated_within_the_providers_day_is_taken(client, provider, eve
     assert client.post("/events/sendgrid", **post).status_code == 204
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"not json"])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"not json", b"[" * 100_000])
 def test_a_genuine_body_that_is_no_list_is_refused(client, provider, events, body: bytes) -> None:
     assert client.post("/events/sendgrid", **provider.signed(body)).status_code == 400
     assert events() == []

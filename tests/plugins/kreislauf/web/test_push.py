@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import httpx
 import pytest
@@ -45,7 +46,9 @@ def test_a_message_that_led_there_says_who_it_is(client, ledger, links: Links) -
     token = links.token(rows(ledger, message)[0].message_key, "push")
     client.post("/push/subscriptions", json=GIVEN | {"token": token})
     assert rows(ledger, push_subscription)[0].contact_id == "contact-x"
-    client.post("/push/subscriptions", json=GIVEN | {"token": "forged" * 10})
+    for forged in ("forged" * 10, "\ud800" * 40, 7):
+        posted = json.dumps(GIVEN | {"token": forged})
+        assert client.post("/push/subscriptions", content=posted).status_code == 201
     assert rows(ledger, push_subscription)[0].contact_id == "contact-x"
 
 
@@ -62,10 +65,15 @@ def test_a_message_that_led_there_says_who_it_is(client, ledger, links: Links) -
         {"keys": GIVEN["keys"] | {"auth": "a"}},
         {"visitor_id": ""},
         {"visitor_id": "v" * 65},
+        {"visitor_id": "v\0"},
+        {"visitor_id": "\ud800"},
+        {"endpoint": f"{ENDPOINT}/\ud800"},
     ],
 )
 def test_a_wrong_subscription_is_refused(client: httpx.Client, ledger: Ledger, wrong: dict) -> None:
-    assert client.post("/push/subscriptions", json=GIVEN | wrong).status_code == 400
+    posted = json.dumps(GIVEN | wrong)  # as JSON may hold it: half a character is an escape there
+    assert client.post("/push/subscriptions", content=posted).status_code == 400
+    assert client.post("/push/subscriptions", content=b"[" * 16_000).status_code == 400
     assert client.post("/push/subscriptions", content=b"[]").status_code == 400
     assert client.post("/push/subscriptions", content=b"x" * 20_000).status_code == 413
     assert rows(ledger, push_subscription) == []

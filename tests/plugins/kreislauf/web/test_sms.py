@@ -91,8 +91,23 @@ def test_start_takes_it_back(ledger, post, path) -> None:
     assert len(batches.claim(ledger, "flow", "sms", "me", utc_now()).messages) == 1
 
 
+def test_an_answer_that_comes_again_does_not_undo_a_later_one(ledger, post, path) -> None:
+    for text, sid in (
+        ("STOP", "SM9"),
+        ("START", "SM10"),
+        ("STOP", "SM11"),
+        ("START", "SM10"),
+        ("STOP", "SM9"),
+    ):
+        post("/sms/inbound", _answer(text, sid))
+    (stopped,) = rows(ledger, suppression)
+    assert (stopped.source, stopped.lifted_at) == ("sms SM11", None)
+    assert [row.source_key for row in rows(ledger, consent)] == ["sms SM9", "sms SM10", "sms SM11"]
+    assert batches.claim(ledger, "flow", "sms", "me", utc_now()).messages == []
+
+
 def test_other_answers_change_nothing(ledger, post, path) -> None:
-    for text in ("Danke!", "", "please do not stop"):
+    for text in ("Danke!", "", "please do not stop", "Yes", "Start when?", "..."):
         assert post("/sms/inbound", _answer(text)).status_code == 200
     assert rows(ledger, suppression) == rows(ledger, consent) == []
 

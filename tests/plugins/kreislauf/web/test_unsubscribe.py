@@ -60,7 +60,7 @@ def test_a_click_opts_out_with_evidence(
 ) -> None:
     answer = client.post(path, **post)
     assert answer.status_code == 200  # no redirect, no login, no cookie
-    assert "Sie sind abgemeldet" in answer.text
+    assert "Sie sind abgemeldet" in answer.text and "keine E-Mails mehr" in answer.text
     assert "set-cookie" not in answer.headers
     (stopped,) = _rows(ledger, suppression)
     (said,) = _rows(ledger, consent)
@@ -103,7 +103,8 @@ def test_a_link_that_is_not_ours_finds_nothing(
 def test_everything_ends_with_the_second_button(client: httpx.Client, ledger: Ledger, path: str) -> None:
     assert 'name="scope" value="all"' in client.get(path).text
     for _ in range(2):
-        assert client.post(path, data={"scope": "all"}).status_code == 200
+        answer = client.post(path, data={"scope": "all"})
+        assert answer.status_code == 200 and "auf keinem Weg" in answer.text
     (stopped,) = _rows(ledger, suppression)
     assert (stopped.channel, stopped.contact_id) == ("all", "ada")
     assert {row.channel for row in _rows(ledger, consent)} == {"email", "sms", "push"}
