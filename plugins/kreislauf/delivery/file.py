@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kreislauf.delivery.mime import message
+from kreislauf.delivery.mime import UnwritableAddress, message
 from kreislauf.delivery.transport import Answer, Envelope, From, Kind
 
 if TYPE_CHECKING:
@@ -30,12 +30,18 @@ class FileTransport:
     def send(self, envelope: Envelope) -> Answer:
         """Writes all messages, or says that it could not: writing one again changes nothing."""
         folder = self.folder / envelope.flow / envelope.step
+        rejected: dict[str, str] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for person in envelope.recipients:
+                try:
+                    mail = message(envelope, person, self.sender)
+                except UnwritableAddress as error:
+                    rejected[person.message_key] = str(error)
+                    continue
                 part = folder / f".{person.message_key}.part"
-                part.write_bytes(message(envelope, person, self.sender).as_bytes())
-                Path(part).replace(folder / f"{person.message_key}.eml")
+                part.write_bytes(mail.as_bytes())
+                part.replace(folder / f"{person.message_key}.eml")
         except OSError as error:
             return Answer(Kind.REFUSED, error=f"cannot write mails to {folder}: {error.strerror}")
-        return Answer(Kind.ACCEPTED)
+        return Answer(Kind.ACCEPTED, rejected=rejected)

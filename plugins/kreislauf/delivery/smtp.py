@@ -7,12 +7,15 @@ the connection broke is in doubt.
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
+import ssl
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from kreislauf.delivery.mime import message
+from kreislauf.delivery.mime import UnwritableAddress, message
 from kreislauf.delivery.transport import Answer, Envelope, From, Kind, Recipient, is_local, refuse_to_leave
 from kreislauf.ledger.store import utc_now
 
@@ -58,19 +61,25 @@ class SmtpTransport:
         try:
             server = self._connect()
         except smtplib.SMTPAuthenticationError:
-            return Answer(Kind.REFUSED, error="the mail server does not accept login and password")
+            text = f"the mail server {self.host}:{self.port} does not accept login and password"
+            return Answer(Kind.REFUSED, error=text)
         except (OSError, smtplib.SMTPException) as error:
             text = f"the mail server {self.host}:{self.port} cannot be used ({type(error).__name__})"
             return Answer(Kind.REFUSED, error=text)
+        with _closing(server):
+            return self._send(server, envelope)
 
+    def _send(self, server: smtplib.SMTP, envelope: Envelope) -> Answer:
         rejected: dict[str, str] = {}
         postponed: set[str] = set()
         waiting = list(envelope.recipients)
         while waiting:
             person = waiting.pop(0)
-            mail = message(envelope, person, self.sender).as_bytes()
             try:
+                mail = message(envelope, person, self.sender).as_bytes()
                 server.sendmail(self.sender.email, [person.address], mail)
+            except UnwritableAddress as error:
+                rejected[person.message_key] = str(error)
             except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
                 code = _code(error)
                 if code == 421:  # the server closes; it has not taken this message
@@ -84,18 +93,27 @@ class SmtpTransport:
                 text = f"the connection to the mail server broke ({type(error).__name__})"
                 unsent = _keys(waiting) | postponed
                 return Answer(Kind.ACCEPTED, None, None, text, rejected, {person.message_key}, unsent)
-        _quit(server)
         unsent = _keys(waiting) | postponed
         retry_at = utc_now() + RETRY_AFTER if unsent else None
         return Answer(Kind.ACCEPTED, rejected=rejected, unsent=unsent, retry_at=retry_at)
 
     def _connect(self) -> smtplib.SMTP:
-        maker = smtplib.SMTP_SSL if self.security == "tls" else smtplib.SMTP
-        server = maker(self.host, self.port, timeout=TIMEOUT_SECONDS)
-        if self.security == "starttls":
-            server.starttls()
-        if self.login and self.password:
-            server.login(self.login, self.password)
+        # smtplib's own default takes any certificate.
+        context = ssl.create_default_context()
+        if self.security == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                self.host, self.port, timeout=TIMEOUT_SECONDS, context=context
+            )
+        else:
+            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            if self.security == "starttls":
+                server.starttls(context=context)
+            if self.login and self.password:
+                server.login(self.login, self.password)
+        except BaseException:
+            server.close()
+            raise
         return server
 
 
@@ -109,9 +127,12 @@ def _code(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPResponseException) 
     return error.smtp_code
 
 
-def _quit(server: smtplib.SMTP) -> None:
-    """Say goodbye; everything was answered already."""
+@contextlib.contextmanager
+def _closing(server: smtplib.SMTP) -> Generator[None]:
+    """Say goodbye at the end, to whoever still listens; everything was answered already."""
     try:
-        server.quit()
-    except (OSError, smtplib.SMTPException):
+        yield
+    finally:
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            server.quit()
         server.close()

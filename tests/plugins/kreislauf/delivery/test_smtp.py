@@ -5,13 +5,20 @@ from __future__ import annotations
 import email
 import email.policy
 import socket
+import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import update
 
 from kreislauf.connections import Connection
 from kreislauf.delivery.links import Links
@@ -19,7 +26,8 @@ from kreislauf.delivery.sender import send
 from kreislauf.delivery.templates import Templates
 from kreislauf.delivery.transport import DeliveryError, transport_for
 from kreislauf.ledger import batches
-from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.schema import message
+from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.ledger.testing import plan_people
 
 EXTRA = {"from_email": "hello@shop.example", "from_name": "Shöp", "postal_address": "Musterweg 1"}
@@ -49,11 +57,15 @@ class Server:
         return "250 OK"
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     running = Server()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        running.port = free.getsockname()[1]
+    running.port = _free_port()
     running.controller = Controller(running, hostname="127.0.0.1", port=running.port)
     running.controller.start()
     yield running
@@ -109,6 +121,64 @@ def test_only_the_message_under_way_is_in_doubt_when_the_connection_breaks(
     assert sorted(mail["To"].partition("@")[0] for mail in server.received) == ["ada", "bob", "cy", "di"]
 
 
+ODD = {"ada": "adä@example.org", "bob": "b@c@example.org", "cy": "c..y@example.org", "eve": "e@exämple.org"}
+
+
+def _plan_odd(ledger: Ledger) -> None:
+    """Messages to people whose addresses no mail can hold, and one to somebody else."""
+    plan_people(ledger, [*ODD, "di"])
+    with ledger.write() as opened:
+        for name, address in ODD.items():
+            opened.execute(update(message).where(message.c.contact_id == name).values(address=address))
+
+
+def test_an_address_that_cannot_be_written_stops_nobody_else(
+    server: Server, ledger: Ledger, send_all
+) -> None:
+    _plan_odd(ledger)
+    assert dict(send_all().messages) == {"accepted": 1, "rejected": 4}
+    assert [mail["To"] for mail in server.received] == ["di@example.org"]
+    assert _states(ledger) == {"accepted": 1, "rejected its address cannot be written in a mail": 4}
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
+    ledger: Ledger, links: Links, tmp_path: Path, security: str
+) -> None:
+    plan_people(ledger, ["ada"])
+    options = {"ssl_context" if security == "tls" else "tls_context": _own_certificate(tmp_path)}
+    server = Server()
+    controller = Controller(server, hostname="127.0.0.1", port=_free_port(), **options)
+    controller.start()
+    try:
+        connection = Connection(
+            "mail", "smtp", host="127.0.0.1", port=controller.port, extra=EXTRA | {"security": security}
+        )
+        with pytest.raises(DeliveryError, match="cannot be used \\(SSLCertVerificationError\\)"):
+            send(ledger, transport_for(connection), Templates(), "flow_welcome", "hello", "me", links)
+    finally:
+        controller.stop()
+    assert server.received == []
+    assert _states(ledger) == {"planned": 1}
+
+
+def _own_certificate(folder: Path) -> ssl.SSLContext:
+    """A certificate that 127.0.0.1 has made for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = utc_now()
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = folder / "own.pem"
+    file.write_bytes(private + made.sign(key, hashes.SHA256()).public_bytes(pem))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return context
+
+
 def test_a_server_that_is_not_there_has_accepted_nothing(ledger: Ledger, links: Links) -> None:
     plan_people(ledger, ["ada"])
     transport = transport_for(Connection("mail", "smtp", host="127.0.0.1", port=1, extra=EXTRA))
@@ -118,12 +188,13 @@ def test_a_server_that_is_not_there_has_accepted_nothing(ledger: Ledger, links: 
 
 
 def test_mails_as_files(tmp_path: Path, ledger: Ledger, links: Links) -> None:
-    plan_people(ledger, ["ada", "bob"])
+    _plan_odd(ledger)
     transport = transport_for(Connection("mail", "file", host=str(tmp_path / "mails"), extra=EXTRA))
     send(ledger, transport, Templates(), "flow_welcome", "hello", "me", links)
+    assert _states(ledger) == {"accepted": 1, "rejected its address cannot be written in a mail": 4}
     files = list((tmp_path / "mails" / "flow_welcome" / "hello").iterdir())
     mails = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in files]
-    assert sorted(mail["To"] for mail in mails) == ["ada@example.org", "bob@example.org"]
+    assert sorted(mail["To"] for mail in mails) == ["di@example.org"]
 
 
 def test_a_folder_that_cannot_be_written_stops_the_flow(tmp_path: Path, ledger: Ledger, links: Links) -> None:
