@@ -12,6 +12,7 @@ contacts as (
 
 suppressions as (
     select * from core.suppressions
+    where channel in ('email', 'all')
 )
 
 select

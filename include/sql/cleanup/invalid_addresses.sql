@@ -33,6 +33,7 @@ crm_contacts as (
 
 suppressions as (
     select * from core.suppressions
+    where channel in ('email', 'all')
 ),
 
 given as (

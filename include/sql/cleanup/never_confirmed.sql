@@ -9,6 +9,7 @@ with contacts as (
 
 suppressions as (
     select * from core.suppressions
+    where channel in ('email', 'all')
 )
 
 select

@@ -8,6 +8,7 @@ with contacts as (
 
 suppressions as (
     select * from core.suppressions
+    where channel in ('email', 'all')
 )
 
 select

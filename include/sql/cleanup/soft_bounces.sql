@@ -14,6 +14,7 @@ contacts as (
 
 suppressions as (
     select * from core.suppressions
+    where channel in ('email', 'all')
 ),
 
 outcomes as (

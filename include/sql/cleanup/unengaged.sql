@@ -37,6 +37,7 @@ orders as (
 
 suppressions as (
     select * from core.suppressions
+    where channel in ('email', 'all')
 ),
 
 received as (

@@ -15,8 +15,10 @@ with contacts as (
 ),
 
 suppressed as (
+    -- Who wants no texts or notifications still gets mail.
     select distinct contact_id
     from core.suppressions
+    where channel in ('email', 'all')
 ),
 
 engagement as (

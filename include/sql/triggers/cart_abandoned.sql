@@ -10,33 +10,18 @@ items as (
     select * from triggers.cart_abandoned_items
 ),
 
-customer_keys as (
-    select
-        source_id,
-        contact_id
-    from core.contact_keys
-    where source = 'shop'
-),
-
-address_keys as (
-    select
-        source_id,
-        contact_id
-    from core.contact_keys
-    where source = 'mail'
-),
-
 counted as (
     select
+        contact_id,
         occurrence_id,
         count(*) as item_count,
         sum(quantity) as total_quantity
     from items
-    group by occurrence_id
+    group by contact_id, occurrence_id
 )
 
 select
-    coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
+    counted.contact_id,
     checkouts.checkout_id as occurrence_id,
     -- The last change to the cart: who is still filling it has not left it.
     checkouts.updated_at as occurred_at,
@@ -47,6 +32,3 @@ select
     checkouts.url
 from checkouts
 inner join counted on checkouts.checkout_id = counted.occurrence_id
-left join customer_keys on checkouts.customer_id = customer_keys.source_id
-left join address_keys on checkouts.email = address_keys.source_id
-where coalesce(customer_keys.contact_id, address_keys.contact_id) is not null

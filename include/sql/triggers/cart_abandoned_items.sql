@@ -1,6 +1,7 @@
--- What lies in the carts that were not completed, with picture and link, in the cart's order.
+-- What lies in the carts that known people did not complete, with picture and link, in the cart's
+-- order.
 -- owner: crm
--- grain: occurrence_id, position
+-- grain: contact_id, occurrence_id, position
 with checkouts as (
     select * from staging.shop_checkouts
     where completed_at is null
@@ -11,6 +12,22 @@ checkout_lines as (
     where quantity > 0
 ),
 
+customer_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'shop'
+),
+
+address_keys as (
+    select
+        source_id,
+        contact_id
+    from core.contact_keys
+    where source = 'mail'
+),
+
 products as (
     select
         *,
@@ -19,6 +36,7 @@ products as (
 )
 
 select
+    coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
     checkouts.checkout_id as occurrence_id,
     cast(
         row_number() over (
@@ -43,4 +61,7 @@ select
     end as stars
 from checkouts
 inner join checkout_lines on checkouts.checkout_id = checkout_lines.checkout_id
+left join customer_keys on checkouts.customer_id = customer_keys.source_id
+left join address_keys on checkouts.email = address_keys.source_id
 left join products on checkout_lines.product_id = products.product_id
+where coalesce(customer_keys.contact_id, address_keys.contact_id) is not null

@@ -1,12 +1,12 @@
 -- What is new since a lapsed buyer's last order: three products, those of its favourite type first,
 -- and where there are not so many, what sells best.
 -- owner: crm
--- grain: occurrence_id, position
+-- grain: contact_id, occurrence_id, position
 {% set keep = 3 %}
 with lapses as (
     select
-        occurrence_id,
         contact_id,
+        occurrence_id,
         last_ordered_at
     from triggers.lapsed
 ),
@@ -47,6 +47,7 @@ newest as (
 
 offered as (
     select
+        lapses.contact_id,
         lapses.occurrence_id,
         newest.product_id,
         case when newest.product_type = affinities.product_type then 1 else 2 end as precedence,
@@ -65,6 +66,7 @@ offered as (
             )
     union all
     select
+        lapses.contact_id,
         lapses.occurrence_id,
         best_sellers.product_id,
         3 as precedence,
@@ -84,6 +86,7 @@ mentioned as (
 
 ranked as (
     select
+        mentioned.contact_id,
         mentioned.occurrence_id,
         mentioned.product_id,
         row_number() over (
@@ -95,6 +98,7 @@ ranked as (
 )
 
 select
+    ranked.contact_id,
     ranked.occurrence_id,
     cast(ranked.position as bigint) as position,
     products.product_id,

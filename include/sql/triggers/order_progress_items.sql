@@ -1,8 +1,9 @@
 -- What was bought and kept in an order of triggers.order_progress, the dearest first.
 -- owner: crm
--- grain: occurrence_id, position
+-- grain: contact_id, occurrence_id, position
 with progress as (
     select
+        contact_id,
         occurrence_id,
         order_id
     from triggers.order_progress
@@ -19,8 +20,12 @@ products as (
 
 positioned as (
     select
+        progress.contact_id,
         progress.occurrence_id,
-        order_items.*,
+        order_items.product_id,
+        order_items.title,
+        order_items.unit_amount,
+        order_items.net_quantity,
         row_number() over (
             partition by progress.occurrence_id
             order by order_items.net_amount desc, order_items.order_item_id asc
@@ -30,6 +35,7 @@ positioned as (
 )
 
 select
+    positioned.contact_id,
     positioned.occurrence_id,
     cast(positioned.position as bigint) as position,
     positioned.product_id,
