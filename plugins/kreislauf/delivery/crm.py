@@ -119,7 +119,7 @@ class _Round:
             "inputs": [{"id": one} for one in dict.fromkeys(ids)],
         }
         found = {}
-        for contact in self._ask("POST", _objects("contacts/batch/read"), body)["results"]:
+        for contact in _results(self._ask("POST", _objects("contacts/batch/read"), body)):
             merged = (contact["properties"].get("hs_merged_object_ids") or "").split(";")
             found |= dict.fromkeys([contact["id"], *merged], contact)
         return found | {address: found[id_] for address, id_ in added.items() if id_ in found}
@@ -129,14 +129,13 @@ class _Round:
         if not addresses:
             return {}
         inputs = [{"idProperty": "email", "id": one, "properties": {"email": one}} for one in addresses]
-        response = self._client_ask("POST", _objects("contacts/batch/upsert"), {"inputs": inputs})
+        response = self._ask("POST", _objects("contacts/batch/upsert"), {"inputs": inputs})
         if response.status_code in {400, 409}:
             if len(addresses) == 1:
                 return {}
             middle = len(addresses) // 2
             return self._added(addresses[:middle]) | self._added(addresses[middle:])
-        done = _judge(response).json()["results"]
-        return {one["properties"]["email"]: one["id"] for one in done}
+        return {one["properties"]["email"]: one["id"] for one in _results(response)}
 
     def _written(self) -> set[str]:
         """The keys of this batch that the CRM has already."""
@@ -145,17 +144,17 @@ class _Round:
         keys = [person.message_key for person in self._envelope.recipients]
         wanted = {"propertyName": KEY_PROPERTY, "operator": "IN", "values": keys}
         body = {"filterGroups": [{"filters": [wanted]}], "properties": [KEY_PROPERTY], "limit": 200}
-        found = self._ask("POST", _objects(f"{self._kind}/search"), body)["results"]
+        found = _results(self._ask("POST", _objects(f"{self._kind}/search"), body))
         return {one["properties"][KEY_PROPERTY] for one in found}
 
     def _need_property(self) -> None:
         """Add the property that carries the message's key, where the account has none yet."""
         path = f"/crm/properties/{VERSION}/{self._kind}"
-        if self._client_ask("GET", f"{path}/{KEY_PROPERTY}", None).status_code != 404:
+        if self._ask("GET", f"{path}/{KEY_PROPERTY}", None).status_code != 404:
             return
         group = {"tasks": "task", "notes": "note"}[self._kind]
         body = {"name": KEY_PROPERTY, "label": "Kreislauf: message", "groupName": group}
-        response = self._client_ask("POST", path, body | {"type": "string", "fieldType": "text"})
+        response = self._ask("POST", path, body | {"type": "string", "fieldType": "text"})
         if response.status_code != 409:  # somebody else was faster
             _judge(response)
 
@@ -187,7 +186,7 @@ class _Round:
             return given
         if given not in self._owners:
             path = f"/crm/owners/{VERSION}"
-            found = _judge(self._client_ask("GET", path, None, params={"email": given})).json()["results"]
+            found = _results(self._ask("GET", path, None, params={"email": given}))
             self._owners[given] = found[0]["id"] if found else ""
         return self._owners[given]
 
@@ -195,7 +194,7 @@ class _Round:
         """Write inputs by message key; the ones refused. A refused request is halved until it is one."""
         if not inputs:
             return
-        response = self._client_ask("POST", _objects(path), {"inputs": list(inputs.values())})
+        response = self._ask("POST", _objects(path), {"inputs": list(inputs.values())})
         if response.status_code in {400, 409}:
             if len(inputs) == 1:
                 yield next(iter(inputs)), f"the CRM refused it ({response.status_code})"
@@ -204,17 +203,14 @@ class _Round:
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
                 yield from self._write(path, {key: inputs[key] for key in half})
             return
-        done = _judge(response).json()["results"]
+        done = _results(response)
         if response.status_code == 207:
             names = {one["properties"].get(KEY_PROPERTY) for one in done} | {one["id"] for one in done}
             for key, one in inputs.items():
                 if key not in names and one.get("id") not in names:
                     yield key, "the CRM refused it (207)"
 
-    def _ask(self, method: str, path: str, body: Any) -> Any:
-        return _judge(self._client_ask(method, path, body)).json()
-
-    def _client_ask(self, method: str, path: str, body: Any, **options: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, body: Any, **options: Any) -> httpx.Response:
         try:
             response = self._client.request(method, path, json=body, **options)
         except httpx.TransportError as error:
@@ -235,6 +231,14 @@ def _judge(response: httpx.Response) -> httpx.Response:
         raise _Stopped(Kind.IN_DOUBT, f"the CRM failed with {status}", status)
     hint = "check the password and what its app may do" if status in {401, 403} else "check the host"
     raise _Stopped(Kind.REFUSED, f"the CRM refuses the request ({status}); {hint} (connection 'crm')", status)
+
+
+def _results(response: httpx.Response) -> list[Any]:
+    """What an answer lists. A proxy's page with status 200 is no answer."""
+    try:
+        return _judge(response).json()["results"]
+    except (ValueError, LookupError, TypeError):
+        raise _Stopped(Kind.IN_DOUBT, "the CRM's answer cannot be read", response.status_code) from None
 
 
 def _answer(stopped: _Stopped, attempt: int) -> Answer:

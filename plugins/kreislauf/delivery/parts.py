@@ -25,6 +25,8 @@ DUE_IN = re.compile(r"([1-9]\d{0,2}) (hour|day|week)s?")
 PERSONAL = frozenset({"greeting", "salutation", "first_name", "last_name"})
 """Fields that an overlay must not show: a visitor's id is no login."""
 
+_TOPIC = re.compile(r"[\w-]*", re.ASCII)
+_NOT_A_TOPIC = "has other characters than letters, digits, - and _"
 _NUMBER = re.compile(r"\d{1,4}")
 _LINK_FIELD = re.compile(r"url(_or_\w+)?$")
 
@@ -123,6 +125,8 @@ def misfit(channel: Channel, parts: Mapping[str, str]) -> str | None:
             return f"its {name} is empty"
         if len(text) > part.longest:
             return f"its {name} has {len(text)} characters; {part.longest} is the most"
+    if channel is Channel.PUSH and not _TOPIC.fullmatch(parts.get("tag", "")):
+        return f"its tag {_NOT_A_TOPIC}"
     return None
 
 
@@ -171,8 +175,8 @@ def _of_channel(channel: Channel, parts: Mapping[str, str]) -> list[Finding]:
         needed = ("question",) if parts.get("kind") == "survey" else ()
         needed += ("url",) if parts.get("kind") == "content" else ()
         return _missing(parts, needed)
-    if channel is Channel.PUSH and not re.fullmatch(r"[\w-]*", TAG.sub("", parts.get("tag", "")), re.A):
-        return [Finding(True, "parts", "its tag has other characters than letters, digits, - and _")]
+    if channel is Channel.PUSH and not _TOPIC.fullmatch(TAG.sub("", parts.get("tag", ""))):
+        return [Finding(True, "parts", f"its tag {_NOT_A_TOPIC}")]
     return []
 
 

@@ -18,6 +18,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
+from kreislauf.delivery.single import DEFAULT_WAIT, LONGEST_WAIT
 from kreislauf.delivery.transport import Answer, Envelope, From, Kind, Recipient, refuse_to_leave
 from kreislauf.ledger.store import utc_now
 
@@ -31,8 +32,8 @@ TIMEOUT_SECONDS = 60
 logging.getLogger("python_http_client").setLevel(logging.WARNING)
 
 DEFAULT_HOST = "https://api.sendgrid.com"
-_DEFAULT_WAIT = timedelta(seconds=30)
 _PERSONALIZATION = re.compile(r"personalizations\.(\d+)")
+_SECONDS = re.compile(r"[0-9]{1,11}")
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+")
 
 _REFUSALS = {
@@ -164,6 +165,6 @@ def _retry_at(headers: Mapping[str, str]) -> datetime:
     now = utc_now()
     for name, base in (("X-RateLimit-Reset", datetime.fromtimestamp(0, UTC)), ("Retry-After", now)):
         value = headers.get(name) or ""
-        if value.isdigit():
-            return max(base + timedelta(seconds=int(value)), now)
-    return now + _DEFAULT_WAIT
+        if _SECONDS.fullmatch(value):
+            return min(max(base + timedelta(seconds=int(value)), now), now + LONGEST_WAIT)
+    return now + DEFAULT_WAIT

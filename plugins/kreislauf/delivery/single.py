@@ -23,6 +23,7 @@ from kreislauf.ledger.store import utc_now
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 PARALLEL = 4
 DEFAULT_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(days=1)
 
 _FOR_ALL = {Kind.REFUSED, Kind.LATER}
 
@@ -101,11 +102,10 @@ def no_answer(error: httpx.TransportError, whom: str, connection: str) -> Single
 
 
 def retry_at(response: httpx.Response) -> datetime:
-    """When to ask again: `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3)."""
+    """When to ask again: `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); within a day."""
     now, given = utc_now(), response.headers.get("Retry-After", "")
-    if given.isdigit():
-        return now + timedelta(seconds=int(given))
     try:
-        return max(parsedate_to_datetime(given), now)
-    except (ValueError, TypeError):
+        moment = now + timedelta(seconds=int(given)) if given.isdigit() else parsedate_to_datetime(given)
+        return min(max(moment, now), now + LONGEST_WAIT)
+    except (ValueError, TypeError, OverflowError):  # no such seconds, no date, or one without a zone
         return now + DEFAULT_WAIT

@@ -208,7 +208,7 @@ def test_who_is_not_in_the_crm_is_added(ledger, ends, send_all) -> None:
     assert len(records(ends, "tasks")) == 3
 
 
-@pytest.mark.parametrize("fault", [500, "drop", "drop_after_accept"])
+@pytest.mark.parametrize("fault", [500, 200, "drop", "drop_after_accept"])
 def test_a_task_in_doubt_settles_itself(ledger, ends, send_all, fault) -> None:
     plan(ledger, Channel.CRM, ["1", "2", "3"])
     ends.faults.add({"path": "/crm/crm/objects/2026-09/tasks/batch/create", "fault": fault, "times": 1})

@@ -115,6 +115,14 @@ def test_one_persons_values_that_are_too_long_are_theirs_alone(render) -> None:
         _filled(rendered, first_name="x" * 200)
 
 
+@pytest.mark.parametrize("tag", ["a b", "größe"])
+def test_one_persons_tag_that_is_no_topic_is_theirs_alone(render, tag: str) -> None:
+    rendered = render(Channel.PUSH, f"{TEMPLATES[Channel.PUSH]}tag: 'cart-{{{{ first_name }}}}'\n")
+    assert _filled(rendered, first_name="7")["tag"] == "cart-7"
+    with pytest.raises(MergeError, match="its tag has other characters"):
+        _filled(rendered, first_name=tag)
+
+
 def test_an_audience_needs_no_file(tmp_path: Path, sender: From) -> None:
     rendered = Templates(tmp_path).render("leave/vip", "de", 0, sender, "https://w.example", "f", "s")
     assert rendered.parts == {"audience": "vip", "do": "leave"}

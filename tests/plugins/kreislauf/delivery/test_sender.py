@@ -205,9 +205,14 @@ def test_a_short_throttle_is_waited_for(ledger: Ledger, provider, send_all) -> N
     assert slept[0] <= 1
 
 
-def test_a_long_throttle_is_left_to_the_next_run(ledger: Ledger, provider, send_all) -> None:
+@pytest.mark.parametrize(
+    "wait",
+    [{"Retry-After": "3600"}, {"Retry-After": "9" * 11}, {"X-RateLimit-Reset": "9" * 11}],
+    ids=["an hour", "for ever", "until the end of time"],
+)
+def test_a_long_throttle_is_left_to_the_next_run(ledger: Ledger, provider, send_all, wait) -> None:
     plan_people(ledger, ["ada"])
-    provider.script = lambda *_: (429, {"Retry-After": "3600"}, None)
+    provider.script = lambda *_: (429, wait, None)
     assert dict(send_all().messages) == {"planned": 1}
     assert send_all().batches == 0
     assert len(provider.requests) == 1
