@@ -174,9 +174,8 @@ def _fields(flow: FlowFile, trigger: Model, schema: Schema) -> Iterator[str]:
     yield f"- of the person: {_names(STANDARD)}"
     yield f"- of the trigger: {_names(columns) or 'nothing more'}"
     if step.has_items:
-        items = [
-            name for name in schema[f"{trigger.name}_items"] if name not in ("occurrence_id", "position")
-        ]
+        places = ("contact_id", "occurrence_id", "position")
+        items = [name for name in schema[f"{trigger.name}_items"] if name not in places]
         yield f"- of each of `items` ({_table(f'{trigger.name}_items')}): {_names(items)}"
     own = sorted({name for each in flow.steps for name in each.fields})
     if own:
