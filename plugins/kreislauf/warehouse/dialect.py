@@ -138,17 +138,17 @@ def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True)
         if call is None:
             continue
         name, arguments = call
-        rendered = [argument.sql(dialect=dialect) for argument in arguments]
+        rendered = [argument.sql(dialect=dialect, copy=False) for argument in arguments]
         function = FUNCTIONS[name]
         form = exp.Var(
             this=getattr(function, dialect).format(**dict(zip(function.parameters, rendered, strict=True)))
         )
         if node is tree:
-            return form.sql(dialect=dialect)
+            return form.sql(dialect=dialect, copy=False)
         node.replace(form)
     if dialect == "spark":
         _qualify_having(tree)
-    return tree.sql(dialect=dialect, pretty=pretty)
+    return tree.sql(dialect=dialect, pretty=pretty, copy=False)
 
 
 def _qualify_having(tree: exp.Expression) -> None:

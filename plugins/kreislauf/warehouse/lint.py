@@ -35,7 +35,7 @@ CONTRACTS: dict[str, tuple[str, ...]] = {
 }
 """Columns that every table of a layer gives, for those who read it."""
 
-ITEMS_CONTRACT = ("occurrence_id", "position")
+ITEMS_CONTRACT = ("contact_id", "occurrence_id", "position")
 """Columns of `triggers.<trigger>_items`."""
 
 PORTABLE_FUNCTIONS = (
