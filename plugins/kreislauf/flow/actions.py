@@ -48,10 +48,14 @@ class Action:
     """One step of a flow.
 
     :param name: of the step; its template is include/templates/<flow>/<name>.<language>.*
-    :param after: delay since the step before was planned (or "... since trigger")
+    :param after: delay since the step before was planned, or "... since trigger"; or "1 day before
+        starts_at", "2 hours after starts_at": from a timestamp or date that the trigger gives (a date begins
+        at the person's midnight). For whom there is no such moment, or for whom it was past before the
+        journey came to the step, the step is skipped as condition_false and the journey goes on
     :param unless: a condition (kreislauf.flow.conditions) that must not hold when the step is due
     :param when: one that must hold
-    :param expires: how late it may still happen; later it is recorded as expired
+    :param expires: how late it may still happen; later it is recorded as expired. What is due before a
+        date expires at that date at the latest
     :param template: the template's name if it is not the step's; Test(...): which variant has which
     :param fields: merge fields that are the same for everyone
     :param voucher: the pool that each message gets a code of its own from, as the field `voucher_code`

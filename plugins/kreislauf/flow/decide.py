@@ -17,6 +17,8 @@ a star are not final: the candidate is asked again at the next run.
     (inherited)           the step before ended the journey (expired, holdout, ...): the same reason
     not_due*              the delay is not over
     quality_gate*         the sources this flow relies on do not reach the moment the step is due
+    condition_false       of a step with a date of its own: none is known, or it was past before the journey
+                          came to the step; the next step goes on from the moment it did
     expired               due for longer than the step allows, or its step was taken out of the flow
     branched              of a branch: the decision's variant is the side
     condition_false       asked when due, not before; the next step goes on from this one's moment

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kreislauf.flow.conditions import Condition
-from kreislauf.flow.words import AT_ONCE, Delay, span_in_words
+from kreislauf.flow.words import AT_ONCE, Delay
 from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.hours import LocalTime
@@ -77,6 +77,8 @@ class Step:
     :param relies_on: sources whose data must reach a candidate's due moment
     :param has_language: the trigger gives a language, for those of whom none is known
     :param horizon: how far back occurrences are asked about
+    :param dates: columns of the trigger from which steps of the flow count: an occurrence is asked about as
+        well while such a date lies no further back than the horizon
     :param flow_steps: the names of all steps of the flow; empty if it is not one of several
     :param priority: class of the flow (include/policy.yaml), 0 is the highest
     """
@@ -108,6 +110,7 @@ class Step:
     pilot: Fraction = Fraction(1)
     approve_above: int | None = None
     horizon: timedelta = LOOK_BACK
+    dates: Sequence[str] = ()
     flow_steps: Sequence[str] = ()
     has_items: bool = False
     has_language: bool = False
@@ -125,6 +128,11 @@ class Step:
     def local(self) -> LocalTime | None:
         """The local time that all delays of the step share."""
         return next(iter(self.delays.values())).local
+
+    @property
+    def date(self) -> str | None:
+        """The column of the trigger that all delays of the step count from, if they count from one."""
+        return next(iter(self.delays.values())).date
 
 
 @dataclass(frozen=True)
@@ -189,8 +197,3 @@ def dag_id(file: str | Path) -> str:
     parts = Path(file).absolute().with_suffix("").parts
     below = len(parts) - parts[::-1].index("dags")
     return "_".join(parts[below:])
-
-
-def delay_in_words(delay: Delay) -> str:
-    """Such as "1 day" or "1 day since trigger"."""
-    return span_in_words(delay.span) + (" since trigger" if delay.is_since_trigger else "")

@@ -78,13 +78,18 @@ def _timed(step: Step, run: Run) -> Select[Any]:
         source = source.outerjoin(before, _comes_before(step, before))
         # A message's delay runs from the moment it goes out, a skipped step's from when it was due.
         anchor = case((before.c.reason == Reason.PLANNED, before.c.send_at), else_=before.c.due_at)
-        is_anchored = and_(c.is_since_trigger == false(), _continues(step, before.c.reason, before.c.channel))
+        follows = _continues(step, before.c.reason, before.c.channel)
+        reached_at = case((follows, anchor), else_=c.occurred_at)
+        is_anchored = and_(c.is_since_trigger == false(), follows)
         due_at = case((is_anchored, plus_seconds(anchor, c.delay)), else_=c.due_at)
         known = {"before_id": before.c.id, "before_reason": before.c.reason}
         known |= {"before_final": before.c.is_final, "before_variant": before.c.variant}
         known |= {"before_channel": before.c.channel}
     else:
-        due_at, known = c.due_at, {}
+        due_at, reached_at, known = c.due_at, c.occurred_at, {}
+    if step.date is not None:  # on its own date, unless that was past when the journey came to the step
+        known["is_past"] = c.due_at < reached_at
+        due_at = case((c.due_at < reached_at, reached_at), else_=c.due_at)
     is_closed = select(decision.c.id).where(
         *(decision.c[name] == c[name] for name in ("flow", "step", "contact_id", "occurrence_id")),
         decision.c.is_final,
@@ -140,6 +145,8 @@ def _reasons(step: Step, run: Run, gate: Gate, timed: Any) -> list[tuple[ColumnE
         found.append((c.new_due_at > literal(gate.fresh_until, Moment), Reason.QUALITY_GATE.value))
     if step.sides:
         return [*found, (true(), Reason.BRANCHED.value)]
+    if step.date is not None:
+        found.append((c.is_past, Reason.CONDITION_FALSE.value))
     found += [
         (c.new_expires_at < as_of, Reason.EXPIRED.value),
         (~_is_met(step, run, timed), Reason.CONDITION_FALSE.value),

@@ -9,7 +9,7 @@ from kreislauf.ledger.schema import BatchState, Outcome, Reason
 REASONS: Mapping[Reason, str] = {
     Reason.PLANNED: "Nothing spoke against it: a message was planned; its state says what became of it.",
     Reason.BRANCHED: "The journey took one side of a branch: the variant names it.",
-    Reason.CONDITION_FALSE: "The step's condition was not as it asks (`when` did not hold, or `unless` did).",
+    Reason.CONDITION_FALSE: "The step's condition was not as it asks, or its date was past or is not known.",
     Reason.OTHER_BRANCH: "The step stands on the side of a branch that the person did not take.",
     Reason.GOAL_REACHED: "What the flow is for had happened since the trigger: the journey is over.",
     Reason.EXPIRED: "Due longer ago than the step's `expires` allows; or what began it or the step is gone.",

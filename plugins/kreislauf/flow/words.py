@@ -25,6 +25,7 @@ _SPAN = re.compile(r"([1-9]\d*) (minute|hour|day|week)s?")
 _CAP = re.compile(r"([1-9]\d*) per (.+)")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) %")
 _SINCE_TRIGGER = " since trigger"
+_DATED = re.compile(r"(\d+ \w+) (before|after) ([a-z][a-z0-9_]*)")
 _LOCAL = re.compile(
     rf"(?:on (weekdays|{'|'.join(WEEKDAYS)}) )?"
     r"(?:at (\d\d:\d\d|their hour)|from (\d\d:\d\d) to (\d\d:\d\d))"
@@ -33,12 +34,14 @@ _LOCAL = re.compile(
 
 @dataclass(frozen=True)
 class Delay:
-    """How long a step waits: for a span since the step before (or since the trigger), and then, if
-    `local` is given, for the next such moment of the person's own clock."""
+    """How long a step waits: for a span since the step before (or since the trigger, or since the moment
+    in the trigger's column `date`; before that moment, if the span is negative), and then, if `local` is
+    given, for the next such moment of the person's own clock."""
 
     span: timedelta = timedelta()
     is_since_trigger: bool = False
     local: LocalTime | None = None
+    date: str | None = None
 
 
 def parse_span(words: Any) -> timedelta:
@@ -58,20 +61,21 @@ def parse_span(words: Any) -> timedelta:
 
 
 def parse_delay(words: Any) -> Delay:
-    """Reads a span, "3 days since trigger", "1 day, at 09:00", "at once, on tuesday at 10:00",
-    "2 days, on weekdays at 08:30", "1 day, at their hour", "at once, from 09:00 to 20:00".
+    """Reads a span, "3 days since trigger", "1 day before starts_at", "2 hours after starts_at",
+    "1 day, at 09:00", "at once, on tuesday at 10:00", "2 days, on weekdays at 08:30",
+    "1 day, at their hour", "at once, from 09:00 to 20:00".
 
     Raises ValueError for anything else, with the words and what is allowed.
     """
     if not isinstance(words, str):
         return Delay(parse_span(words))
-    span, comma, local = words.partition(", ")
-    is_since_trigger = span.endswith(_SINCE_TRIGGER)
-    return Delay(
-        parse_span(span.removesuffix(_SINCE_TRIGGER)),
-        is_since_trigger,
-        _local_time(local) if comma else None,
-    )
+    given, comma, local_words = words.partition(", ")
+    local = _local_time(local_words) if comma else None
+    if match := _DATED.fullmatch(given):
+        span = parse_span(match[1])
+        return Delay(-span if match[2] == "before" else span, local=local, date=match[3])
+    is_since_trigger = given.endswith(_SINCE_TRIGGER)
+    return Delay(parse_span(given.removesuffix(_SINCE_TRIGGER)), is_since_trigger, local)
 
 
 def parse_cap(words: Any) -> FrequencyCap:
@@ -98,6 +102,19 @@ def span_in_words(span: timedelta) -> str:
         if count and not rest:
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return AT_ONCE
+
+
+def delay_in_words(delay: Delay) -> str:
+    """What parse_delay reads, without the time of day: "1 day since trigger", "1 day before starts_at"."""
+    span = span_in_words(abs(delay.span))
+    if delay.date is not None:
+        return f"{span} {'before' if delay.span < timedelta() else 'after'} {delay.date}"
+    return span + _SINCE_TRIGGER if delay.is_since_trigger else span
+
+
+def when_in_words(words: str) -> str:
+    """A delay's words as one says them of a step: "after 1 day", "at once", "1 day before starts_at"."""
+    return words if words.startswith(AT_ONCE) or _DATED.match(words) else f"after {words}"
 
 
 def _local_time(words: str) -> LocalTime:

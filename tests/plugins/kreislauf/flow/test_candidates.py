@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -52,8 +52,9 @@ def cart(contact: str, occurrence: str, occurred_at: datetime) -> dict:
     }
 
 
-def item(occurrence: str, position: int, title: str) -> dict:
+def item(occurrence: str, position: int, title: str, contact: str = "shop-1") -> dict:
     return {
+        "contact_id": contact,
         "occurrence_id": occurrence,
         "position": position,
         "title": title,
@@ -72,7 +73,11 @@ def ask(engine, step, rows, as_of=NOON):
 def test_a_candidate_carries_the_person_the_cart_and_its_items(engine):
     rows = {
         "triggers.cart_abandoned": [cart("shop-1", "b", NOON - 2 * HOUR), cart("shop-2", "a", NOON - HOUR)],
-        "triggers.cart_abandoned_items": [item("b", 2, "Cup"), item("b", 1, "Kettle"), item("a", 1, "Lid")],
+        "triggers.cart_abandoned_items": [
+            item("b", 2, "Cup"),
+            item("b", 1, "Kettle"),
+            item("a", 1, "Lid", "shop-2"),
+        ],
     }
     found = ask(engine, REMINDER, rows)
 
@@ -95,11 +100,86 @@ def test_a_candidate_carries_the_person_the_cart_and_its_items(engine):
 def test_an_unknown_contact_is_a_candidate_without_address_and_takes_no_ones_items(engine):
     left = NOON - 5 * HOUR
     carts = [cart("shop-1", "a", left), cart("nobody", "b", left), cart("shop-1", "c", left)]
-    things = [item(name, 1, f"of {name}") for name in "abc"]
+    things = [item("a", 1, "of a"), item("b", 1, "of b", "nobody"), item("c", 1, "of c")]
     rows = {"triggers.cart_abandoned": carts, "triggers.cart_abandoned_items": things}
     found = ask(engine, REMINDER, rows)
     assert found["b"]["address"] is None and not found["b"]["has_consent"]
     assert [found[name]["merge"]["items"][0]["title"] for name in "ac"] == ["of a", "of c"]
+
+
+def test_people_may_share_an_occurrence_and_each_gets_its_own_items(engine):
+    left = NOON - 5 * HOUR
+    carts = [cart("shop-1", "march", left), cart("shop-3", "march", left)]
+    things = [
+        item("march", 1, "Kettle"),
+        item("march", 1, "Cup", "shop-3"),
+        item("march", 2, "Lid", "shop-3"),
+    ]
+    build = publish(
+        engine,
+        NOON,
+        {
+            "core.contacts": [ADA, ADA | {"contact_id": "shop-3"}],
+            "triggers.cart_abandoned": carts,
+            "triggers.cart_abandoned_items": things,
+        },
+    )
+    lists = candidates(engine, REMINDER, Run("run-1", build.build_id, NOON), NOBODY_HELD_OUT)
+    found = {row["contact_id"]: row["merge"]["items"] for rows in lists for row in rows}
+    assert [[thing["title"] for thing in found[name]] for name in ("shop-1", "shop-3")] == [
+        ["Kettle"],
+        ["Cup", "Lid"],
+    ]
+    assert "contact_id" not in found["shop-1"][0]
+
+
+def test_what_was_decided_before_the_build_takes_no_ones_items(engine):
+    left = NOON - 5 * HOUR
+    decided = {"flow": REMINDER.flow, "step": REMINDER.name, "reason": "planned"}
+    rows = {
+        "triggers.cart_abandoned": [cart("shop-1", name, left) for name in "abc"],
+        "triggers.cart_abandoned_items": [item(name, 1, f"of {name}") for name in "abc"],
+        "staging.ledger_decisions": [decided | {"contact_id": "shop-1", "occurrence_id": "a"}],
+    }
+    found = ask(engine, REMINDER, rows)
+    assert {name: row["merge"]["items"][0]["title"] for name, row in found.items()} == {
+        "b": "of b",
+        "c": "of c",
+    }
+
+
+def test_a_delay_counts_from_a_timestamp_of_the_trigger(engine):
+    (step,) = Flow("announced", [Email("hello", after="1 day before starts_at")]).resolve(
+        DAGS / "flow" / "welcome.py"
+    )
+    starts = {"soon": NOON + DAY, "later": NOON + 90 * DAY, "past": NOON - 40 * DAY, "never": None}
+    announced = {"contact_id": "shop-1", "occurred_at": NOON - 35 * DAY}
+    rows = [announced | {"occurrence_id": name, "starts_at": at} for name, at in starts.items()]
+    found = ask(engine, step, {"triggers.announced": rows})
+    # Announced longer ago than a flow looks back, but what is ahead is asked about all the same.
+    assert {name: row["due_at"] for name, row in found.items()} == {"soon": NOON, "later": NOON + 89 * DAY}
+    fresh = [row | {"occurred_at": NOON - DAY} for row in rows]
+    assert ask(engine, step, {"triggers.announced": fresh})["never"]["due_at"] < NOON - 1000 * DAY
+
+
+@pytest.mark.parametrize(
+    ("timezone", "due_at"),
+    [
+        ("Europe/Berlin", datetime(2026, 3, 28, 23, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 29, 4, tzinfo=UTC)),
+        (None, datetime(2026, 3, 29, tzinfo=UTC)),
+    ],
+)
+def test_a_date_begins_at_the_persons_midnight(engine, timezone, due_at):
+    (step,) = Flow("contract_ending", [Email("hello", after="1 week before ends_on")]).resolve(
+        DAGS / "flow" / "welcome.py"
+    )
+    ends = {"contact_id": "shop-1", "occurrence_id": "a", "occurred_at": NOON, "ends_on": date(2026, 4, 5)}
+    rows = {"core.contacts": [ADA | {"timezone": timezone}], "triggers.contract_ending": [ends]}
+    build = publish(engine, NOON, rows)
+    ((row,),) = candidates(engine, step, Run("run-1", build.build_id, NOON), NOBODY_HELD_OUT)
+    # Berlin's clocks go forward in between: a week is seven times 24 hours.
+    assert row["due_at"] == due_at - (HOUR if timezone == "Europe/Berlin" else timedelta())
 
 
 def test_the_goal_is_the_first_order_after_the_occurrence_and_not_after_as_of(engine):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from kreislauf.connections import Connection
+from kreislauf.flow.candidates import LONG_AGO
 from kreislauf.flow.conditions import Reaction
 from kreislauf.flow.decide import BadCandidates, Gate, Run, decide
 from kreislauf.flow.model import Previous, Step
@@ -235,6 +236,52 @@ def test_an_occurrence_that_was_withdrawn_comes_to_an_end(any_ledger):
     assert reasons(any_ledger)["first", "shop-1"] == "not_due"
     ask(any_ledger, run=Run("run-3", "build-3", NOON + HOUR + 2 * DAY + HOUR))
     assert reasons(any_ledger)["first", "shop-1"] == "expired"
+
+
+# ------------------------------------------------------------------------------ a date of the step's own
+
+DATED = replace(SECOND, delays={"": Delay(-DAY, date="starts_at")}, expires=DAY)
+"""A reminder a day before what the first step invites to; a candidate's `due_at` is that moment."""
+
+
+def test_a_reminder_is_due_at_its_own_moment_whenever_the_step_before_was(any_ledger):
+    ask(any_ledger, person())
+    reminder = person(step=DATED, due_at=NOON + 9 * DAY)
+    early = Run("run-2", "build-2", NOON + 9 * DAY - HOUR)
+    assert ask(any_ledger, reminder, step=DATED, run=early) == {"not_due": 1}
+    late = Run("run-3", "build-3", NOON + 10 * DAY)
+    assert ask(any_ledger, reminder, step=DATED, run=late) == {"planned": 1}
+    with any_ledger.read() as connection:
+        found = connection.execute(select(message.c.expires_at).where(message.c.step == "second"))
+        assert found.scalar_one() == NOON + 10 * DAY, "not sent once it has begun"
+
+
+def test_a_reminder_that_waited_until_its_moment_was_over_is_expired(ledger):
+    ask(ledger, person())
+    reminder = person(step=DATED, due_at=NOON + 9 * DAY)
+    late = Run("run-2", "build-2", NOON + 10 * DAY + timedelta(seconds=1))
+    assert ask(ledger, reminder, step=DATED, run=late) == {"expired": 1}
+
+
+@pytest.mark.parametrize("due_at", [NOON - timedelta(seconds=1), LONG_AGO])
+def test_a_moment_that_was_past_when_the_journey_came_to_it_is_skipped(any_ledger, due_at):
+    third = replace(SECOND, name="third", previous=(Previous("second"),))
+    ask(any_ledger, person())  # goes out at NOON
+    late = Run("run-2", "build-2", NOON + 30 * DAY)
+    assert ask(any_ledger, person(step=DATED, due_at=due_at), step=DATED, run=late) == {"condition_false": 1}
+    # The journey goes on, a day after it came to the reminder.
+    soon = Run("run-3", "build-3", NOON + DAY - timedelta(seconds=1))
+    assert ask(any_ledger, person(step=third), step=third, run=soon) == {"not_due": 1}
+    then = Run("run-4", "build-4", NOON + DAY)
+    assert ask(any_ledger, person(step=third), step=third, run=then) == {"planned": 1}
+
+
+@pytest.mark.parametrize(
+    ("due_at", "reason"), [(NOON - HOUR, "planned"), (NOON - 2 * HOUR, "condition_false")]
+)
+def test_the_first_step_comes_with_the_trigger(ledger, due_at, reason):
+    first = replace(DATED, name="first", previous=(), templates={"": "cart/first"})
+    assert ask(ledger, person(step=first, due_at=due_at), step=first) == {reason: 1}
 
 
 # ------------------------------------------------------------------------------ frequency cap

@@ -159,6 +159,33 @@ def test_delays_by_a_column_and_tests_of_templates(include, file):
     assert two.templates == {"text": "cart/plain", "pictures": "cart/rich"}
 
 
+WELCOME = Path(__file__).parents[4] / "dags" / "flow" / "welcome.py"
+"""Its templates, with triggers of the real files."""
+
+
+def test_a_delay_from_a_date_of_the_trigger():
+    hello, story = Flow(
+        "announced", [Email("hello"), Email("story", after="1 day before starts_at, at 10:00")]
+    ).resolve(WELCOME)
+    assert (hello.date, story.date) == (None, "starts_at")
+    assert hello.dates == story.dates == ("starts_at",)
+    assert story.expires == timedelta(days=1), "what announces a moment is not sent after it"
+    assert story.words == "1 day before starts_at · at 10:00"
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ("1 day before begins_at", "column 'begins_at' does not exist; there are: contact_id, .*starts_at"),
+        ("1 day before city", "column 'city' is varchar, not a timestamp or a date; of .* are: .*starts_at"),
+        (Test(a="1 day", b="1 day before starts_at"), "all delays of a step count from the same moment"),
+    ],
+)
+def test_a_date_that_is_none_is_an_error_that_names_those_that_are(after, words):
+    with pytest.raises(FlowError, match=f"flow/welcome.py, step 'hello': .*{words}"):
+        Flow("announced", [Email("hello", after=after)]).resolve(WELCOME)
+
+
 def test_a_segment_as_condition(include, file):
     (one,) = Flow("left", [Email("one", when="segments.big_spenders")]).resolve(file, include)
     assert one.condition == Member("big_spenders")

@@ -5,7 +5,15 @@ from fractions import Fraction
 
 import pytest
 
-from kreislauf.flow.words import Delay, parse_cap, parse_delay, parse_share, span_in_words
+from kreislauf.flow.words import (
+    Delay,
+    delay_in_words,
+    parse_cap,
+    parse_delay,
+    parse_share,
+    span_in_words,
+    when_in_words,
+)
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.hours import LocalTime
 
@@ -39,6 +47,12 @@ def test_a_delay_in_words(words, delay):
         ("at once, from 09:00 to 20:00", Delay(local=LocalTime(at=time(9), until=time(20)))),
         ("at once, on monday from 09:00 to 12:30", Delay(local=LocalTime((0,), time(9), time(12, 30)))),
         ("1 day, at their hour", Delay(timedelta(days=1), local=LocalTime())),
+        ("1 day before starts_at", Delay(timedelta(days=-1), date="starts_at")),
+        ("2 hours after ended_at", Delay(timedelta(hours=2), date="ended_at")),
+        (
+            "1 week before ends_on, at 10:00",
+            Delay(timedelta(days=-7), local=LocalTime(at=time(10)), date="ends_on"),
+        ),
         (
             "1 week since trigger, on sunday at their hour",
             Delay(timedelta(weeks=1), True, LocalTime((6,))),
@@ -47,6 +61,20 @@ def test_a_delay_in_words(words, delay):
 )
 def test_a_delay_until_a_time_of_day(words, delay):
     assert parse_delay(words) == delay
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("at once", "at once"),
+        ("1 day since trigger", "after 1 day since trigger"),
+        ("1 day before starts_at", "1 day before starts_at"),
+        ("2 hours after ended_at", "2 hours after ended_at"),
+    ],
+)
+def test_a_delay_is_said_as_it_is_written(words, said):
+    assert delay_in_words(parse_delay(words)) == words
+    assert when_in_words(words) == said
 
 
 @pytest.mark.parametrize(
@@ -94,6 +122,10 @@ def test_a_share_that_is_none(words):
         "1  day",
         "1 month",
         "1 Day",
+        "1 day before",
+        "at once before starts_at",
+        "1 day before Starts",
+        "1 day before starts_at since trigger",
         3600,
         None,
     ],
