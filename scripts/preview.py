@@ -52,7 +52,8 @@ class Page:
 
 def main(arguments: list[str]) -> int:
     """Exit code 1 when there is no such flow or person."""
-    parser = argparse.ArgumentParser(prog="make preview", description=__doc__)
+    usage = "make preview flow=welcome [as_of=2026-12-24T09:00:00Z] [contact=shop-1042]"
+    parser = argparse.ArgumentParser(prog="make preview", usage=usage, description=__doc__)
     parser.add_argument("flow", help="its DAG's id or its file's name")
     parser.add_argument("--as-of", type=stores.moment, help="decide as of this moment")
     parser.add_argument("--contact", help="show what this person would get")
@@ -70,8 +71,7 @@ def main(arguments: list[str]) -> int:
 
 def _pages(flow: FlowFile, as_of: datetime | None, contact: str | None) -> Iterator[Page]:
     """Prints what would be decided; gives the messages to look at."""
-    is_set_up = os.environ.get("AIRFLOW_CONN_WAREHOUSE") or stores.is_installed()
-    engine = stores.warehouse() if is_set_up else None
+    engine = stores.warehouse_if_any()
     build = engine.published() if engine else None
     if engine is None or build is None:
         if contact:

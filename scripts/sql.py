@@ -1,33 +1,27 @@
 """Shows what becomes of a SQL file: its statement for an engine, and its first rows.
 
-    python scripts/sql.py segments/lapsed_buyers [--engine postgres] [--as-of 2026-01-01T00:00:00Z]
+    python -m scripts.sql segments/lapsed_buyers [--engine postgres] [--as-of 2026-01-01T00:00:00Z]
 
 The rows come from the last published build, as of its moment, so they show an edited file before it
 is built. With `--check`, every file is read and checked against the portable rules instead.
 """
 
-# ruff: file-ignore[module-import-not-at-top-of-file]: plugins/ has to be on the path first
-
 from __future__ import annotations
 
 import argparse
-import difflib
-import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "plugins"))
-
-from kreislauf.connections import Connection
 from kreislauf.warehouse.dialect import DIALECTS, PORTABLE
-from kreislauf.warehouse.engines import BuildInfo, Engine, WarehouseError, engine_for
+from kreislauf.warehouse.engines import BuildInfo, Engine, WarehouseError
 from kreislauf.warehouse.lint import lint, lint_all
 from kreislauf.warehouse.models import Model, ModelError, load_models
 from kreislauf.warehouse.schema import Schema
+from scripts import stores
+from scripts.local import REPOSITORY
+from scripts.models import find
 
 SQL = REPOSITORY / "include" / "sql"
 ROWS = 10
@@ -49,12 +43,7 @@ def main() -> int:
 def show(arguments: argparse.Namespace) -> int:
     """Prints statement, findings and rows; 1 when the file breaks a rule."""
     models = load_models(SQL)
-    name = arguments.file.removesuffix(".sql").removeprefix("include/sql/").replace("/", ".")
-    if name not in models:
-        close = [found.replace(".", "/") for found in difflib.get_close_matches(name, models)]
-        hint = f"did you mean {', '.join(close)}?" if close else "name a file as in segments/lapsed_buyers"
-        raise LookupError(f"there is no {name.replace('.', '/')}; {hint}")
-    model, engine = models[name], _engine()
+    model, engine = models[find(arguments.file, models)], stores.warehouse_if_any()
     published = engine.published() if engine else None
     as_of = arguments.as_of or (published.as_of if published else datetime.now(UTC))
     dialect = arguments.engine or (engine.dialect if engine else "duckdb")
@@ -83,15 +72,6 @@ def _constants(model: Model, engine: Engine, build: BuildInfo) -> str:
     return model.statement(PORTABLE, build.as_of, read)
 
 
-def _engine() -> Engine | None:
-    """The warehouse of the connection in the environment, else the one that `make run` fills."""
-    try:
-        return engine_for(Connection.from_env("warehouse"))
-    except LookupError:
-        folder = Path(os.environ.get("KREISLAUF_HOME") or REPOSITORY / "var").absolute() / "warehouse"
-        return engine_for(Connection("warehouse", "duckdb", str(folder))) if folder.exists() else None
-
-
 def _table(columns: list[str], rows: list[dict]) -> str:
     cells = [columns, *([("" if row[c] is None else str(row[c]))[:40] for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
@@ -101,23 +81,21 @@ def _table(columns: list[str], rows: list[dict]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="make sql",
+        usage="make sql segments/lapsed_buyers, or python -m scripts.sql segments/lapsed_buyers [options]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", help="layer/table, as in segments/lapsed_buyers")
     parser.add_argument("--engine", choices=DIALECTS, help="whose dialect to show; default: the warehouse's")
     parser.add_argument(
-        "--as-of", type=_moment, help="the moment to look from; default: the published build's"
+        "--as-of", type=stores.moment, help="the moment to look from; default: the published build's"
     )
     parser.add_argument("--check", action="store_true", help="check all files against the portable rules")
     arguments = parser.parse_args()
     if not arguments.file and not arguments.check:
-        parser.error("name a file, or --check")
+        parser.error("name a file")
     return arguments
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def warehouse() -> Engine:
     return engine_for(connection("warehouse"))
 
 
+def warehouse_if_any() -> Engine | None:
+    """The warehouse, or None where there is no connection and `make run` has set nothing up."""
+    is_there = os.environ.get("AIRFLOW_CONN_WAREHOUSE") or is_installed()
+    return warehouse() if is_there else None
+
+
 def ledger() -> Ledger:
     """Raises LookupError."""
     return Ledger.open(connection("ledger"))
@@ -49,6 +56,9 @@ def sender() -> From:
 
 
 def moment(text: str) -> datetime:
-    """Reads an ISO moment; without a zone it is UTC. Raises ValueError."""
-    found = datetime.fromisoformat(text)
+    """Reads an ISO moment of a command line; without a zone it is UTC. Raises ArgumentTypeError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no moment; write it as 2026-12-24T09:00:00Z") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -8,7 +8,6 @@ as well.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import duckdb
 from kreislauf.warehouse.models import Model, ModelError, check_model, load_models
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import CaseError, DuckDBBackend, load_cases, run_case
+from scripts.models import find
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SQL = REPOSITORY / "include" / "sql"
@@ -37,10 +37,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(given: str) -> int:
     models = load_models(SQL, check=False)
-    name = Path(given.removeprefix("include/sql/")).with_suffix("").as_posix().replace("/", ".")
-    if name not in models:
-        close = ", ".join(found.replace(".", "/") for found in difflib.get_close_matches(name, models))
-        raise LookupError(f"there is no {given}" + (f"; did you mean {close}?" if close else ""))
+    name = find(given, models)
     path = CASES / f"{name.replace('.', '/')}.yaml"
     if not path.is_file():
         raise LookupError(f"there are no cases yet; write {path.relative_to(REPOSITORY)}")

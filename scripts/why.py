@@ -17,7 +17,8 @@ from scripts import stores
 
 def main(arguments: list[str]) -> int:
     """Exit code 1 when nobody is known by what was given."""
-    parser = argparse.ArgumentParser(prog="make why", description=__doc__)
+    usage = "make why contact=shop-1042 [flow=welcome]"
+    parser = argparse.ArgumentParser(prog="make why", usage=usage, description=__doc__)
     parser.add_argument("contact", help="contact id, record id, visitor id or e-mail address")
     parser.add_argument("--flow", help="only this one: its DAG's id or its file's name")
     given = parser.parse_args(arguments)

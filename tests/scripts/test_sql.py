@@ -32,6 +32,12 @@ def test_before_the_first_build_it_shows_the_statement(sql, name):
     assert "scores.rfm" in out and "recency_days > 180" in out and "No build has been published yet" in out
 
 
+def test_a_moment_that_is_none_is_answered_with_an_example(sql, capsys):
+    with pytest.raises(SystemExit):
+        sql("segments/lapsed_buyers", "--as-of", "yesterday")
+    assert "'yesterday' is no moment; write it as 2026-" in capsys.readouterr().err
+
+
 def test_a_wrong_name_is_answered_with_the_likely_one(sql):
     code, _, err = sql("segments/lapsed_buyer")
     assert code == 1 and "did you mean segments/lapsed_buyers, " in err

@@ -10,8 +10,9 @@ import pytest
 from scripts import test_sql
 
 
-def test_cases_that_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    assert test_sql.main(["segments/lapsed_buyers"]) == 0
+@pytest.mark.parametrize("name", ["segments/lapsed_buyers", "segments.lapsed_buyers"])
+def test_cases_that_pass(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert test_sql.main([name]) == 0
     assert "0 failed" in capsys.readouterr().out
 
 
