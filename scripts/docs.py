@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from kreislauf.places import REPOSITORY
 from kreislauf.sources.streams import STREAMS
 from kreislauf.warehouse.models import LAYERS, Model, load_models
 from kreislauf.warehouse.raw import raw_columns
@@ -19,7 +20,6 @@ from kreislauf.warehouse.schema import Schema
 from scripts.flow_docs import flow_pages
 from scripts.lineage import lineage_svg
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 SQL = REPOSITORY / "include" / "sql"
 TABLES = REPOSITORY / "docs" / "tables"
 FLOWS = REPOSITORY / "docs" / "flows"

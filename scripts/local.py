@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from kreislauf.places import REPOSITORY
 
 SMS_ACCOUNT = "AC" + 32 * "0"
 SMS_NUMBER = "+493023125000"

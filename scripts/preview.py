@@ -28,6 +28,7 @@ from kreislauf.flow.preview import Preview, preview
 from kreislauf.flow.sentences import REASONS
 from kreislauf.flow.summary import table
 from kreislauf.ledger.schema import Channel, Reason
+from kreislauf.places import home
 from scripts import stores
 
 _STYLE = """
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 1
-    index = write(stores.home() / "preview" / flow.short, flow.name, pages)
+    index = write(home() / "preview" / flow.short, flow.name, pages)
     print(f"\n{len(pages)} messages to look at: {index}")
     return 0
 

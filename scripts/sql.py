@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 
 import pyarrow
 
+from kreislauf.places import INCLUDE
 from kreislauf.warehouse.dialect import DIALECTS, PORTABLE
 from kreislauf.warehouse.engines import BuildInfo, Engine, WarehouseError
 from kreislauf.warehouse.lint import lint, lint_all
 from kreislauf.warehouse.models import Model, ModelError, load_models
 from kreislauf.warehouse.schema import Schema
 from scripts import stores
-from scripts.local import REPOSITORY
 from scripts.models import find
 
-SQL = REPOSITORY / "include" / "sql"
+SQL = INCLUDE / "sql"
 ROWS = 10
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
-from pathlib import Path
 
 from kreislauf.connections import Connection
 from kreislauf.delivery.transport import From
 from kreislauf.ledger.store import Ledger
+from kreislauf.places import home
 from kreislauf.warehouse.engines import Engine, engine_for
-from scripts.local import REPOSITORY, Local
+from scripts.local import Local
 
 
 def connection(name: str) -> Connection:
@@ -22,11 +22,6 @@ def connection(name: str) -> Connection:
             raise LookupError(f"nothing is here yet: `make run` sets it up, or set {variable}")
         os.environ[variable] = Local.at(home()).environment()[variable]
     return Connection.from_env(name)
-
-
-def home() -> Path:
-    """The folder for local state."""
-    return Path(os.environ.get("KREISLAUF_HOME") or REPOSITORY / "var").absolute()
 
 
 def is_installed() -> bool:

@@ -9,16 +9,15 @@ as well.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import duckdb
 
+from kreislauf.places import REPOSITORY
 from kreislauf.warehouse.models import Model, ModelError, check_model, load_models
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import CaseError, DuckDBBackend, load_cases, run_case
 from scripts.models import find
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 SQL = REPOSITORY / "include" / "sql"
 CASES = REPOSITORY / "tests" / "sql"
 

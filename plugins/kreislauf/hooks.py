@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kreislauf.connections import Connection
+from kreislauf.places import home
 
 if TYPE_CHECKING:
     from kreislauf.delivery.links import Links
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from kreislauf.sources.shopify import ShopifySource
     from kreislauf.sources.streams import Stream
     from kreislauf.warehouse.engines.base import Engine
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def connection(conn_id: str) -> Connection:
@@ -38,11 +36,6 @@ def connection(conn_id: str) -> Connection:
         schema=found.schema,
         extra=found.extra_dejson,
     )
-
-
-def home() -> Path:
-    """The folder for local state, `KREISLAUF_HOME`."""
-    return Path(os.environ.get("KREISLAUF_HOME") or REPOSITORY / "var").absolute()
 
 
 def landing() -> LandingZone:

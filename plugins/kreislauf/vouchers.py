@@ -18,8 +18,9 @@ from sqlalchemy import func, insert, select
 
 from kreislauf.ledger.schema import voucher
 from kreislauf.ledger.store import Ledger, utc_now
+from kreislauf.places import INCLUDE
 
-FILE = Path(__file__).resolve().parents[2] / "include" / "vouchers.yaml"
+FILE = INCLUDE / "vouchers.yaml"
 AT_ONCE = 250
 """Codes a request, Shopify's limit."""
 PATIENCE = 300.0

@@ -28,11 +28,13 @@ KNOWS_AIRFLOW = {
 
 RANK = {
     "connections": 0,
+    "places": 0,
     "ledger": 1,
     "sources": 2,
     "landing": 2,
     "warehouse": 3,
     "quality": 4,
+    "vouchers": 4,
     "delivery": 4,
     "web": 5,
     "flow": 5,

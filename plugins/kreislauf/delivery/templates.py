@@ -39,10 +39,11 @@ from kreislauf.delivery.slots import Link, add_slots
 from kreislauf.delivery.source import Template
 from kreislauf.delivery.transport import From
 from kreislauf.ledger.schema import Channel
+from kreislauf.places import INCLUDE
 
 __all__ = ["LANGUAGES", "MergeError", "Rendered", "TemplateError", "Templates", "load"]
 
-FOLDER = Path(__file__).resolve().parents[3] / "include" / "templates"
+FOLDER = INCLUDE / "templates"
 LANGUAGES = ("de", "en")
 
 SUBSTITUTION_BYTES = 10_000

@@ -9,7 +9,7 @@ from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import FileResponse
 
-from kreislauf.hooks import home
+from kreislauf.places import home
 
 app = FastAPI(title="Kreislauf", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kreislauf.places import home
 from kreislauf.quality.checks import COLLAPSE_FROM_ROWS, Check, checks_for
 from kreislauf.warehouse.engines.base import BuildInfo, Engine
 from kreislauf.warehouse.models import Model
@@ -100,8 +101,7 @@ def count_breaches(engine: Engine, build: BuildInfo, checks: Sequence[Check]) ->
 
 def docs_folder(build_id: str) -> Path:
     """Where the Data Docs of a build are: `<KREISLAUF_HOME>/data_docs/<build_id>`."""
-    home = os.environ.get("KREISLAUF_HOME") or Path(__file__).parents[3] / "var"
-    return Path(home) / "data_docs" / build_id
+    return home() / "data_docs" / build_id
 
 
 def drop_docs(build_ids: Iterable[str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -20,6 +19,7 @@ from kreislauf.delivery import push as web_push
 from kreislauf.delivery.links import Links
 from kreislauf.landing.zone import LandingZone
 from kreislauf.ledger.store import Ledger
+from kreislauf.places import home
 from kreislauf.web.app import create_app
 from kreislauf.web.key import find_verifier
 from kreislauf.web.push import PushSettings
@@ -69,8 +69,7 @@ def landing_zone() -> LandingZone:
     """The landing zone, without Airflow."""
     url = os.environ.get("KREISLAUF_LANDING")
     if not url:
-        home = os.environ.get("KREISLAUF_HOME") or Path(__file__).resolve().parents[3] / "var"
-        return LandingZone(Path(home).absolute() / "landing")
+        return LandingZone(home() / "landing")
     from upath import UPath
 
     root: Any = UPath(url)
