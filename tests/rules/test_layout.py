@@ -124,6 +124,7 @@ def test_compose_file_is_valid_and_holds_no_secret():
     for name, service in compose["services"].items():
         if name != "airflow-init":
             assert "healthcheck" in service, f"{name} needs a health check"
+    assert [place.rpartition("/")[2] for place in compose["services"]["web"]["volumes"]] == ["inbox"]
     text = path.read_text()
     assignment = r'(?i)[\w-]*(?:password|secret|token|_key)[\w-]*"?\s*[:=]\s*"?([^",}\s]+)'
     for line in text.splitlines():
