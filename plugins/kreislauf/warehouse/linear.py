@@ -11,25 +11,21 @@ linear, and inner or left joins of what changed to what did not. What it does no
 
 from __future__ import annotations
 
-import sqlglot
 from sqlglot import exp
 
-from kreislauf.warehouse.scopes import ColumnsOf, NotLocal, Scopes, is_optional, queries_in
-
-DIALECT = "duckdb"
+from kreislauf.warehouse.scopes import DIALECT, NotLocal, Scopes, is_optional, queries_in
 
 _SELECT_ARGS = {"expressions", "from_", "joins", "where"}
 _SET_ARGS = {"this", "expression", "order"}
 _OF_SEVERAL_ROWS = (exp.AggFunc, exp.Window, exp.UDTF, exp.Anonymous, exp.Rand)
 
 
-def linear(sql: str, changed: set[str], columns: ColumnsOf) -> str | None:
+def linear(scopes: Scopes, changed: set[str]) -> str | None:
     """The statement for changes alone: each changed table `layer.name` read as `changed_layer_name`.
 
     None if the statement is not linear in these tables. Its columns may have other names.
     """
     try:
-        scopes = Scopes(sqlglot.parse_one(sql, read=DIALECT), columns)
         query = _of_changes(scopes.query, scopes, changed)
     except NotLocal:
         return None

@@ -17,11 +17,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import sqlglot
 from sqlglot import exp
 
 from kreislauf.warehouse.scopes import (
-    ColumnsOf,
+    DIALECT,
     NotLocal,
     Scopes,
     Sources,
@@ -35,8 +34,6 @@ from kreislauf.warehouse.scopes import (
     queries_in,
     source_of,
 )
-
-DIALECT = "duckdb"
 
 _SELECT_ARGS = {
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "qualify",
@@ -80,10 +77,9 @@ class Local:
         return [(table, key) for table, key, _ in self.keys.changes]
 
 
-def localities(sql: str, changed: set[str], columns: ColumnsOf) -> Iterator[Local]:
+def localities(scopes: Scopes, changed: set[str]) -> Iterator[Local]:
     """Each column of the result in which the statement is local, when these tables have changed."""
     try:
-        scopes = Scopes(sqlglot.parse_one(sql, read=DIALECT), columns)
         names = scopes.columns(scopes.query)
     except NotLocal:
         return

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+import sqlglot
 from sqlglot import exp
+
+DIALECT = "duckdb"
 
 ColumnsOf = Callable[[str], list[str]]
 """The columns of `layer.table`."""
@@ -31,13 +34,18 @@ class Scopes:
     """A statement's CTEs, and what its queries are in terms of each other."""
 
     def __init__(self, tree: exp.Expression, columns: ColumnsOf) -> None:
-        self.query = tree.copy()
+        self.query = tree
         self.ctes: dict[str, exp.Expression] = {}
         self._columns_of = columns
         self._outputs: dict[int, dict[str, exp.Expression]] = {}
         self._take_ctes(self.query)
         if self.query.find(exp.With) or any(cte.find(exp.With) for cte in self.ctes.values()):
             raise NotLocal("a query within an expression has CTEs of its own")
+
+    @classmethod
+    def of(cls, sql: str, columns: ColumnsOf) -> Scopes:
+        """Of a statement in DuckDB's dialect. Raises NotLocal."""
+        return cls(sqlglot.parse_one(sql, read=DIALECT), columns)
 
     def _take_ctes(self, query: exp.Expression) -> None:
         """All CTEs by name, and what one reads before it; those within one become its neighbours."""

@@ -29,6 +29,7 @@ from kreislauf.warehouse.engines.relations import (
 from kreislauf.warehouse.linear import changed_name, linear
 from kreislauf.warehouse.locality import Keys, Local, localities
 from kreislauf.warehouse.raw import Columns
+from kreislauf.warehouse.scopes import NotLocal, Scopes
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,92 +77,95 @@ class Update:
     def __init__(self, connection: duckdb.DuckDBPyConnection, before: str, rows: int) -> None:
         self._connection = connection
         self._rows = rows
-        connection.execute(f"create or replace temp view before as {before}")
-        self.columns = [column for column in self._described("before") if column[0] != POSITION]
+        self._described: dict[str, list[tuple[str, str]]] = {}
+        connection.execute(f"create temp view before as {before}")
+        self.columns = self._describe("before")[:-1]  # the last is POSITION
         names = [f'"{name}"' for name, _ in self.columns]
         self._names = ", ".join(names)
         # Two hashes of 64 bits: equal rows are equal, others do not meet by chance.
         self._marks = f"hash({self._names}) as mark_1, hash({', '.join(reversed(names))}) as mark_2"
+        self._new = self._old = ""
+        self.added = self.removed = 0
+        """How many rows are new, and how many are gone, once that is computed."""
 
-    def from_changes(self, select: str, changes: Mapping[str, Change]) -> bool:
-        """Compute what a linear statement makes of the changes alone; False if it is none."""
-        statement = linear(select, set(changes), self._columns_of)
-        if statement is None:
+    def compute(self, select: str, changes: Mapping[str, Change]) -> str | None:
+        """Find what differs, from the changes of the inputs: of a linear statement from these alone, else
+        by the keys that changed.
+
+        `changes`, or the column of the keys; None if the table has to be computed whole.
+        """
+        try:
+            scopes = Scopes.of(select, self._columns_of)
+        except NotLocal:
+            return None
+        if (statement := linear(scopes, set(changes))) is not None:
+            return "changes" if self._from_changes(statement, changes) else None
+        return self._in_part(scopes, changes)
+
+    def compare(self, file: Path, rows: int) -> bool:
+        """Find what differs in the table computed whole, of so many rows.
+
+        False if it is too much to tell the one by the other.
+        """
+        new = read_parquet([file])
+        if abs(rows - self._rows) > CHANGED * self._rows or self._describe(new) != self.columns:
             return False
+        self._find_differing(f"select *, {self._marks} from {new}", f"select *, {self._marks} from before")
+        return self.added + self.removed <= 2 * CHANGED * self._rows
+
+    def write(self, part: Path) -> None:
+        """Write what differs into a new part; no file of rows that are gone when there are none."""
+        part.mkdir()
+        new = self._differing(self._new, "__times")
+        self._copy(f"select {self._names} from {new}", part / DATA)
+        if self.removed:
+            gone = self._differing(self._old, "-__times")
+            self._copy(f"select {self._names}, {POSITION} from {gone}", part / REMOVED)
+
+    def rows_now(self, part: Path) -> str:
+        """A SELECT of the table's rows, once its changes are written."""
+        left, removed = f"select {self._names} from before", part / REMOVED
+        if removed.exists():
+            left += f" where {POSITION} not in (select {POSITION} from {read_parquet([removed])})"
+        return f"{left} union all select * from {read_parquet([part / DATA])}"
+
+    def _from_changes(self, statement: str, changes: Mapping[str, Change]) -> bool:
+        """Compute what a linear statement makes of the changes; False if what is gone was not there."""
         run = self._connection.execute
         columns = ", ".join(f'"{name}" {type}' for name, type in self.columns)
-        for rows, which in (("new_rows", "added"), ("gone_rows", "removed")):
+        for rows, which in (("linear_new", "added"), ("linear_gone", "removed")):
             for table, change in changes.items():
                 run(f"create or replace temp view {changed_name(table)} as {getattr(change, which)}")
-            run(f"create or replace temp table {rows} ({columns})")
+            run(f"create temp table {rows} ({columns})")
             run(f"insert into {rows} {statement}")
-        self._find_differing("gone_rows")
-        gone = f"from (select *, {self._marks} from gone_rows) semi join ({_GONE}) using (mark_1, mark_2)"
+        marked = f"select *, {self._marks} from"
+        self._find_differing(f"{marked} linear_new", f"{marked} linear_gone")
+        if not self.removed:
+            return True
+        gone = f"from ({marked} linear_gone) semi join ({_GONE}) using (mark_1, mark_2)"
         counts = ", ".join(f"approx_count_distinct({name})" for name in self._names.split(", "))
         [distinct] = run(f"select {counts} {gone}").fetchall()
         # By the column that tells them apart best, so that few rows have to be looked at.
         by = self.columns[distinct.index(max(distinct))][0]
-        looked_at = f'"{by}" in (select "{by}" {gone}) or "{by}" is null' if max(distinct) else "false"
-        run(f"create or replace temp table old_rows as select *, {self._marks} from before where {looked_at}")
-        return self._has_what_is_gone()
+        looked_at = f'"{by}" in (select "{by}" {gone}) or "{by}" is null' if max(distinct) else "true"
+        run(f"create or replace temp table old_rows as {marked} before where {looked_at}")
+        self._old = "select * from old_rows"
+        found = self._differing(self._old, "-__times")
+        [(there,)] = run(f"select count(*) from {found}").fetchall()
+        return there == self.removed
 
-    def in_part(self, select: str, changes: Mapping[str, Change]) -> str | None:
+    def _in_part(self, scopes: Scopes, changes: Mapping[str, Change]) -> str | None:
         """Compute the rows of the keys that changed; the key's column, or None if that is no use."""
         if len(changes) > MOST_INPUTS:
             return None
-        for local in itertools.islice(localities(select, set(changes), self._columns_of), _CANDIDATES):
+        for local in itertools.islice(localities(scopes, set(changes)), _CANDIDATES):
             if local.column in dict(self.columns) and self._find_keys(local, changes):
                 self._connection.execute(f"create or replace temp table new_rows as {local.statement}")
-                if self._described("new_rows") == self.columns:
-                    self._find_differing("old_rows")
+                if self._describe("new_rows") == self.columns:
+                    new = f"select *, {self._marks} from new_rows"
+                    self._find_differing(new, "select * from old_rows")
                     return local.column
         return None
-
-    def compare(self, file: Path) -> bool:
-        """Compare with the table computed whole; False if too much differs to tell the one by the other."""
-        # What a candidate left that was none.
-        self._connection.execute("drop table if exists new_rows; drop table if exists old_rows")
-        self._connection.execute(
-            f"create or replace temp view new_rows as select * from {read_parquet([file])}"
-        )
-        if self._described("new_rows") != self.columns:
-            return False
-        [(rows,)] = self._connection.execute("select count(*) from new_rows").fetchall()
-        if abs(rows - self._rows) > CHANGED * self._rows:
-            return False
-        self._connection.execute(
-            f"create or replace temp view old_rows as select *, {self._marks} from before"
-        )
-        self._find_differing("old_rows")
-        [(differing,)] = self._connection.execute("select count(*) from differing").fetchall()
-        return differing <= 2 * CHANGED * self._rows
-
-    def write(self, part: Path) -> tuple[int, int]:
-        """Write what differs into a new part: how many rows are new, and how many are gone.
-
-        No part when nothing differs, and no file of rows that are gone when there are none.
-        """
-        run = self._connection.execute
-        added, removed = part / DATA, part / REMOVED
-        if not run("select count(*) from differing").fetchall()[0][0]:
-            return 0, 0
-        part.mkdir()
-        new = self._differing(f"(select *, {self._marks} from new_rows)", "__times")
-        run(f"copy (select {self._names} from {new}) to {literal(added)} (format parquet, compression zstd)")
-        new_rows = self._connection.fetchone()[0]
-        sync(added)
-        gone = self._differing("old_rows", "-__times")
-        run(f"create or replace temp table removed as select {self._names}, {POSITION} from {gone}")
-        [(gone_rows,)] = run("select count(*) from removed").fetchall()
-        if gone_rows:
-            run(f"copy removed to {literal(removed)} (format parquet, compression zstd)")
-            sync(removed)
-        return new_rows, gone_rows
-
-    def rows_now(self, part: Path) -> str:
-        """A SELECT of the table's rows, once its changes are written."""
-        left = f"select {self._names} from before where {POSITION} not in (select {POSITION} from removed)"
-        return f"{left} union all select * from {read_parquet([part / DATA])}"
 
     def _find_keys(self, local: Local, changes: Mapping[str, Change]) -> bool:
         """Make the tables of keys, and of the published rows they have; False if there are too many."""
@@ -170,11 +174,12 @@ class Update:
             run(f"create or replace temp table {keys.name} as {_keys_sql(keys, changes)}")
         name = local.keys.name
         [(nulls,)] = run(f"select count(*) from {name} where key is null").fetchall()
-        read = sum(changes[table].rows for table, _ in local.keyed())
-        touched = sum(
-            changes[table].rows * self._share_touched(table, key, name) for table, key in local.keyed()
-        )
-        if nulls or touched > AFFECTED * read:
+        if nulls:
+            return False
+        keyed = dict.fromkeys(local.keyed())
+        read = sum(changes[table].rows for table, _ in keyed)
+        touched = sum(changes[table].rows * self._share_touched(table, key, name) for table, key in keyed)
+        if touched > AFFECTED * read:
             return False
         most = int(max(AFFECTED * self._rows, _FEW_ROWS))
         run(
@@ -193,35 +198,41 @@ class Update:
         ).fetchall()
         return share
 
-    def _find_differing(self, old: str) -> None:
-        """The marks of rows that are there more or less often than before, and by how many `__times`."""
-        marks = "mark_1, mark_2" if old == "old_rows" else self._marks
+    def _find_differing(self, new: str, old: str) -> None:
+        """The marks of rows that are there more or less often than before, and by how many `__times`.
+
+        Both are SELECTs of rows with their marks.
+        """
+        self._new, self._old = new, old
         self._connection.execute(
             "create or replace temp table differing as select mark_1, mark_2, sum(__times) as __times from ("
-            f" select {self._marks}, 1 as __times from new_rows"
-            f" union all select {marks}, -1 from {old}"
+            f" select mark_1, mark_2, 1 as __times from ({new})"
+            f" union all select mark_1, mark_2, -1 from ({old})"
             ") group by mark_1, mark_2 having sum(__times) <> 0"
         )
+        [(self.added, self.removed)] = self._connection.execute(
+            "select coalesce(sum(greatest(__times, 0)), 0), coalesce(sum(greatest(-__times, 0)), 0)"
+            " from differing"
+        ).fetchall()
 
     def _differing(self, rows: str, times: str) -> str:
         """Of rows with marks those that differ: of equal ones as many as there are too many of."""
         return (
             f"(select rows.*, {times} as __wanted, row_number() over (partition by mark_1, mark_2) as __copy"
-            f" from {rows} as rows inner join differing using (mark_1, mark_2) where {times} > 0)"
+            f" from ({rows}) as rows inner join differing using (mark_1, mark_2) where {times} > 0)"
             " where __copy <= __wanted"
         )
 
-    def _has_what_is_gone(self) -> bool:
-        """Whether the rows that are gone were there, as they must have been."""
-        [(wanted,)] = self._connection.execute(f"select coalesce(sum(-__times), 0) from ({_GONE})").fetchall()
-        gone = self._differing("old_rows", "-__times")
-        [(found,)] = self._connection.execute(f"select count(*) from {gone}").fetchall()
-        return wanted == found
+    def _copy(self, select: str, file: Path) -> None:
+        self._connection.execute(f"copy ({select}) to {literal(file)} (format parquet, compression zstd)")
+        sync(file)
 
     def _columns_of(self, table: str) -> list[str]:
-        return [name for name, _ in self._described(table)]
+        if table not in self._described:
+            self._described[table] = self._describe(table)
+        return [name for name, _ in self._described[table]]
 
-    def _described(self, relation: str) -> list[tuple[str, str]]:
+    def _describe(self, relation: str) -> list[tuple[str, str]]:
         found = self._connection.execute(f"describe from {relation}").fetchall()
         return [(column[0], column[1]) for column in found]
 

@@ -78,16 +78,15 @@ class ParquetEngine(FolderEngine):
                 noted["rows"] = _copy(connection, writing.select, whole)
                 if update is None:
                     return noted | {"parts": [whole.name]}
-                if self._differed(writing) or not update.compare(whole / DATA):
+                if self._differed(writing) or not update.compare(whole / DATA, noted["rows"]):
                     return noted | {"parts": [whole.name], "differs": True}
-            before = writing.before
-            changes = writing.new_part()
-            added, removed = update.write(changes)
-            if not added and not removed:
+            if not update.added and not update.removed:
                 return self._take_over(writing) | {"statement": noted["statement"]}
-            noted["rows"] = before["rows"] + added - removed
+            before, changes = writing.before, writing.new_part()
+            update.write(changes)
+            noted["rows"] = before["rows"] + update.added - update.removed
             noted |= {"by": by, "changes": {"from": before["content"], "part": changes.name}}
-            removed += before.get("removed", 0)
+            removed = before.get("removed", 0) + update.removed
             if len(before["parts"]) == MOST_PARTS or removed > WORN * noted["rows"]:
                 if whole is None:
                     whole = writing.new_part()
@@ -137,9 +136,7 @@ class ParquetEngine(FolderEngine):
                     return None
                 changes[name] = change
         try:
-            if update.from_changes(writing.select, changes):
-                return "changes"
-            return update.in_part(writing.select, changes)
+            return update.compute(writing.select, changes)
         except duckdb.Error as error:
             # What is to spare work must not cost the build.
             _log.warning("%s is computed whole: %s", writing.table, _without_values(error))

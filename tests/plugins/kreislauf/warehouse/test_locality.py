@@ -10,6 +10,7 @@ import pytest
 from kreislauf.warehouse.locality import localities
 from kreislauf.warehouse.models import load_models
 from kreislauf.warehouse.schema import Schema
+from kreislauf.warehouse.scopes import NotLocal, Scopes
 
 SQL = Path(__file__).parents[4] / "include" / "sql"
 COLUMNS = {
@@ -22,7 +23,11 @@ COLUMNS = {
 
 
 def local(sql: str, *changed: str) -> list[str]:
-    return [found.column for found in localities(sql, set(changed or COLUMNS), COLUMNS.__getitem__)]
+    try:
+        scopes = Scopes.of(sql, COLUMNS.__getitem__)
+    except NotLocal:
+        return []
+    return [found.column for found in localities(scopes, set(changed or COLUMNS))]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,7 @@ LOOKUP = (
 
 
 def test_what_is_looked_up_touches_the_keys_that_look_it_up():
-    [found] = localities(LOOKUP, {"core.visitors"}, COLUMNS.__getitem__)
+    [found] = localities(Scopes.of(LOOKUP, COLUMNS.__getitem__), {"core.visitors"})
     [(table, key, _, by, keys)] = found.keys.lookups
     assert (found.column, table, key, by) == ("touch_id", "core.touches", "touch_id", "visitor_id")
     assert [(name, expression) for name, expression, _ in keys.changes] == [("core.visitors", "visitor_id")]
@@ -151,7 +156,7 @@ def test_a_look_up_without_equality_is_none():
 
 def test_null_is_a_key_only_where_rows_may_have_none():
     def nulls(sql: str) -> list[bool]:
-        found = next(localities(sql, {"core.orders"}, COLUMNS.__getitem__))
+        found = next(localities(Scopes.of(sql, COLUMNS.__getitem__), {"core.orders"}))
         return [null for *_, null in found.keys.changes]
 
     assert nulls("select contact_id from core.orders") == [True]
@@ -173,7 +178,8 @@ def test_most_models_can_be_computed_in_part_when_events_arrive():
             changed.add(name)
             touched.add(name)
             statement = model.compile("duckdb", datetime(2026, 1, 1))
-            found[name] = next(localities(statement, reads, lambda table: list(schema[table])), None)
+            scopes = Scopes.of(statement, lambda table: list(schema[table]))
+            found[name] = next(localities(scopes, reads), None)
     local_ones = {name: how.column for name, how in found.items() if how}
     assert len(local_ones) > 0.7 * len(touched)
     assert local_ones["core.contacts"] == local_ones["scores.engagement"] == "contact_id"
