@@ -110,10 +110,16 @@ class Circuit:
         self._take_up()
         for turn in self.plan["turns"]:
             if not turn["is_done"]:
+                # Not as of when the command was given: hourly extractions may have come by since.
+                self._note(turn, as_of=turn["as_of"] or _iso(_now()))
                 self._turn(turn)
-                turn["is_done"] = True
-                write_json(self.local.home / "plan.json", self.plan)
+                self._note(turn, is_done=True)
         self._clean_list()
+
+    def _note(self, turn: dict[str, Any], **changes: Any) -> None:
+        """Write down how far a turn is, for whoever takes it up."""
+        turn.update(changes)
+        write_json(self.local.home / "plan.json", self.plan)
 
     def _take_up(self) -> None:
         """Say of what a killed command left that nobody works on it any more."""
@@ -185,7 +191,6 @@ class Circuit:
 def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
     """What is to be done: the unfinished plan of a killed run, or a new one."""
     path = home / "plan.json"
-    now = datetime.now(UTC).replace(microsecond=0)
     if path.exists():
         plan = json.loads(path.read_text())
         if (str(retail.resolve()) if retail else None) != plan["retail"]:
@@ -195,8 +200,7 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
             )
         if not all(turn["is_done"] for turn in plan["turns"]):
             return plan
-        moment = RETAIL_END if retail else now
-        plan["turns"] = [_a_turn(moment)]
+        plan["turns"] = [_a_turn(RETAIL_END if retail else None)]
     elif retail:
         if not retail.is_file():
             raise services.ServiceFailed(f"WORLD={retail}: there is no such file")
@@ -206,22 +210,26 @@ def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:
             "turns": [_a_turn(RETAIL_END)],
         }
     else:
-        start = _morning_before(now - timedelta(days=3))
+        start = _morning_before(_now() - timedelta(days=3))
         plan = {
             "retail": None,
             "sandbox": ["--start", _iso(start), "--contacts", str(contacts), "--days", "180", *PLUS],
             "turns": [
                 _a_turn(start, campaign="first-look", later=[_evening_of(start), start + timedelta(days=1)]),
-                _a_turn(now),
+                _a_turn(None),
             ],
         }
     write_json(path, plan)
     return plan
 
 
-def _a_turn(as_of: datetime, campaign: str | None = None, later: Sequence[datetime] = ()) -> dict[str, Any]:
-    """A turn of the plan. `later`: when to look for what was planned for a later hour."""
-    moments = {"as_of": _iso(as_of), "later": [_iso(moment) for moment in later]}
+def _a_turn(
+    as_of: datetime | None, campaign: str | None = None, later: Sequence[datetime] = ()
+) -> dict[str, Any]:
+    """A turn of the plan. `as_of` None: of the moment at which it begins. `later`: when to look for what
+    was planned for a later hour.
+    """
+    moments = {"as_of": as_of and _iso(as_of), "later": [_iso(moment) for moment in later]}
     return {**moments, "campaign": campaign, "is_done": False}
 
 
@@ -232,6 +240,10 @@ def _evening_of(moment: datetime) -> datetime:
 def _morning_before(moment: datetime) -> datetime:
     morning = moment.replace(hour=MORNING, minute=0, second=0)
     return morning if morning <= moment else morning - timedelta(days=1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _iso(moment: datetime) -> str:

@@ -4,12 +4,12 @@
 -- grain: source, stream
 with manifests as (
     select * from raw.manifests
-    where as_of <= {{ as_of }}
 )
 
 select
     source,
     stream,
-    max(until) as fresh_until
+    -- What was read after this moment has what was there before it.
+    least(max(until), {{ as_of }}) as fresh_until
 from manifests
 group by source, stream
