@@ -17,6 +17,7 @@ suppressions as (
         reason,
         created_at
     from core.suppressions
+    where channel in ('email', 'all')
 ),
 
 calendar as (
