@@ -21,16 +21,17 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+from kreislauf.places import INCLUDE, REPOSITORY, home
 from kreislauf.warehouse import mutation
 from kreislauf.warehouse.models import Model, ModelError, load_models
 from kreislauf.warehouse.mutation import Mutant, Report, mutate
 from kreislauf.warehouse.schema import Schema
 from kreislauf.warehouse.testing import CaseError, load_cases
+from scripts.models import find
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SQL = REPOSITORY / "include" / "sql"
+SQL = INCLUDE / "sql"
 CASES = REPOSITORY / "tests" / "sql"
-KEPT = REPOSITORY / "var" / "mutation"
+KEPT = home() / "mutation"
 
 
 def main() -> int:
@@ -38,18 +39,20 @@ def main() -> int:
     arguments = _arguments()
     try:
         names = _chosen(arguments.files)
-    except ModelError as error:
+    except (ModelError, LookupError) as error:
         sys.exit(str(error))
     reports: dict[str, Report] = {}
-    broken = interrupted = False
+    broken: list[str] = []
+    interrupted = False
     try:
-        for name, report in _reports(names, arguments.processes):
+        for done, (name, report) in enumerate(_reports(names, arguments.processes), 1):
             if isinstance(report, Report):
                 reports[name] = report
                 said = f"{report.killed} of {report.total} noticed"
             else:
-                broken, said = True, str(report)
-            print(f"[{len(reports)}/{len(names)}] {name}: {said}", file=sys.stderr, flush=True)
+                broken.append(name)
+                said = str(report)
+            print(f"[{done}/{len(names)}] {name}: {said}", file=sys.stderr, flush=True)
     except (KeyboardInterrupt, BrokenProcessPool):  # the workers may end first
         interrupted = True
         print(f"\ninterrupted after {len(reports)} of {len(names)} files; run it again to go on",
@@ -62,6 +65,8 @@ def main() -> int:
     ]
     if low:
         print(f"\nbelow {arguments.at_least:.0f} %: {', '.join(sorted(low))}")
+    if broken:
+        print(f"\nwith cases that do not fit the file, and so not run: {', '.join(sorted(broken))}")
     return 130 if interrupted else 1 if low or broken else 0
 
 
@@ -121,11 +126,14 @@ def _schema() -> Schema:
 
 
 def _chosen(files: list[str]) -> list[str]:
-    wanted = [file.removesuffix(".sql").replace("/", ".") for file in files]
+    """The files' tables, of a layer all.
+
+    Raises:
+        LookupError: there is neither such a file nor such a layer; says the likely ones.
+    """
     names = [name for name, model in _models().items() if model.is_file]
-    for given in wanted:
-        if given not in names and given not in {name.partition(".")[0] for name in names}:
-            sys.exit(f"there is no file and no layer {given}")
+    layers = {name.partition(".")[0] for name in names}
+    wanted = {given if given in layers else find(given, names) for given in files}
     return [name for name in names if not wanted or name in wanted or name.partition(".")[0] in wanted]
 
 

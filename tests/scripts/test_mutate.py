@@ -85,3 +85,17 @@ def test_an_interrupted_run_says_how_far_it_came(root, monkeypatch, capsys):
     said = capsys.readouterr()
     assert "interrupted after 1 of 2 files" in said.err
     assert "| all | 1 | 3 | 3 |" in said.out
+
+
+def test_cases_that_do_not_fit_are_named_at_the_end(root, monkeypatch, capsys):
+    unknown = CASES.replace("total_amount", "amount")
+    (root / "cases" / "core" / "big.yaml").write_text(unknown)
+    assert _run(monkeypatch) == 1
+    said = capsys.readouterr()
+    assert "there is no column amount" in said.err
+    assert "so not run: core.big" in said.out
+
+
+def test_a_file_that_is_not_there_is_no_file(root, monkeypatch):
+    with pytest.raises(SystemExit, match="did you mean core/large"):
+        _run(monkeypatch, "core/larg")
