@@ -2,8 +2,10 @@
 
 A journey starts when a case is closed or five days after the first order was delivered
 (`triggers.feedback_due`; the days stand at its top). A day later, in the morning, one short survey; a
-reminder after four days for those who did not follow it. Any answer ends the journey. The marks are read by
-the build (`core.answers`), and a bad one becomes a task for sales: the flow `bad_feedback`.
+reminder after four days for those who did not follow it. An answer about that case or order ends the
+journey: the survey's link names it (`?about=`), and the site has to give it back as the answer's `topic`.
+The marks are read by the build (`core.answers`), and a bad one becomes a task for sales: the flow
+`bad_feedback`.
 
 Asking customers how content they are is advertising in Germany, so it goes to those who agreed to it.
 Nobody is asked more than twice in four weeks, reminder included.

@@ -72,10 +72,12 @@ things as (
 
 select
     contact_id,
-    'case ' || ticket_id as occurrence_id,
+    'case-' || ticket_id as occurrence_id,
     closed_at as occurred_at,
     'service' as kind,
-    subject as topic
+    subject as topic,
+    -- Stands in the survey's links, so that the answer is known to be about this case.
+    'case-' || ticket_id as survey
 from compared
 where
     closed_before is null
@@ -83,9 +85,10 @@ where
 union all
 select
     tried.contact_id,
-    'order ' || tried.order_id as occurrence_id,
+    'order-' || tried.order_id as occurrence_id,
     tried.occurred_at,
     'first_use' as kind,
-    things.title as topic
+    things.title as topic,
+    'order-' || tried.order_id as survey
 from tried
 left join things on tried.order_id = things.order_id and things.place = 1

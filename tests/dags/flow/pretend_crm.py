@@ -59,18 +59,22 @@ def pretend_crm(
     folder.mkdir()
     store = Store(folder)
     store.generate(fill)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(store, TOKEN), port=0, log_level="error", lifespan="off")
-    )
+    with listening(create_app(store, TOKEN)) as url:
+        connection = {"conn_type": "http", "host": url, "password": TOKEN}
+        monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
+        yield PretendCrm(store)
+
+
+@contextmanager
+def listening(app: Any) -> Generator[str]:
+    """The application over HTTP, in a thread; its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    connection = {"conn_type": "http", "host": f"http://127.0.0.1:{port}", "password": TOKEN}
-    monkeypatch.setenv("AIRFLOW_CONN_CRM", json.dumps(connection))
     try:
-        yield PretendCrm(store)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.dags.flow.pretend_crm import pretend_crm
+from tests.dags.flow.pretend_posts import pretend_posts
 from tests.dags.flow.shop_journeys import DAY, HOUR, NOON, contact, mails_of
 
 FIELDS = {
@@ -63,7 +64,13 @@ def crm(tmp_path, monkeypatch):
         yield crm
 
 
-def test_who_is_ready_gets_an_owner_and_the_owner_a_task(circuit, run_dag, crm):
+@pytest.fixture
+def posts(tmp_path, monkeypatch):
+    with pretend_posts(tmp_path / "posts", monkeypatch) as posts:
+        yield posts
+
+
+def test_who_is_ready_gets_an_owner_and_the_owner_a_task(circuit, run_dag, crm, posts):
     lead = {
         "contact_id": "shop-1",
         "occurrence_id": "2026-03-10",
@@ -88,3 +95,6 @@ def test_who_is_ready_gets_an_owner_and_the_owner_a_task(circuit, run_dag, crm):
     assert task["hubspot_owner_id"] == crm.contact(1)["hubspot_owner_id"] == "77"
     for said in ("7.500,00", "decides", "Zeitrahmen: unbekannt", "google", "Kampagne keine"):
         assert said in task["hs_task_body"]
+    (request,) = posts.requests()
+    assert (request["contact_id"], request["type"]) == ("shop-1", "flow_lead_handover.announce")
+    assert request["data"]["text"] == "Neuer Lead für den Vertrieb: Hotel Alster, BANT 85."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from tests.dags.flow.pretend_posts import pretend_posts
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -74,3 +76,31 @@ def test_what_does_not_hold_any_more_is_not_sent(circuit, run_dag):
     circuit.publish({"core.contacts": [contact(1)]}, NOON + HOUR)  # dearer again: the trigger is silent
     run_dag("flow/price_drop_back_in_stock")
     assert circuit.mails() == []
+
+
+def test_who_agreed_to_texts_gets_one_when_it_is_back(circuit, run_dag, tmp_path, monkeypatch):
+    numbers = {number: f"+49302312500{number}" for number in (1, 2, 3)}
+    said = {1: "granted", 2: "revoked"}
+    rows = {
+        "core.contacts": [contact(number, phone=phone, language="de") for number, phone in numbers.items()],
+        "core.sms_consents": [
+            {"contact_id": f"shop-{number}", "source": "shop", "source_id": str(number), "state": state}
+            | {"occurred_at": NOON - DAY}
+            for number, state in said.items()
+        ],
+        "triggers.wanted_product_changed": [change(number, "back_in_stock") for number in numbers],
+    }
+    circuit.publish(rows)
+    with pretend_posts(tmp_path / "posts", monkeypatch) as posts:
+        for _ in range(2):
+            run_dag("flow/price_drop_back_in_stock")
+        ((number, text),) = posts.texts()
+    assert number == numbers[1]
+    assert text.startswith("Blatt & Bohne: Kettle 1 ist wieder da") and "STOP" in text
+    reasons = circuit.reasons()
+    assert [reasons["back_text", f"shop-{number}"] for number in numbers] == [
+        "planned",
+        "no_consent",
+        "no_consent",
+    ]
+    assert len(circuit.mails()) == 3
