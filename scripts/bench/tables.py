@@ -10,6 +10,8 @@ from __future__ import annotations
 from scripts.bench import ledger_tables
 
 # `draw(i, salt, n)`: a number below n; `ago(i, salt, days)`: a moment within the last days.
+# There are 14,400 full names in 8,200 postcodes, as many as Germany has: hardly anybody shares both by
+# chance. But every fiftieth person is `entered` a second time, with another address.
 # Persons are numbered; those below `shop` have an account, those from `crm_from` on a CRM record. Every
 # eighth gets the newsletter, and of these every third never shows up again: `awake` passes it over.
 MACROS = """
@@ -18,8 +20,20 @@ MACROS = """
     create macro ago(i, salt, days) as as_of() - to_seconds(1 + draw(i, salt, 86400 * cast(days as bigint)));
     create macro address(person) as
         'person' || person || '@' || pick(person, 'domain', ['example.com', 'example.org', 'mail.example']);
-    create macro first_name(person) as pick(person, 'first', ['Ada', 'Jörg', 'Marie', 'Sinéad', 'Tom']);
-    create macro last_name(person) as pick(person, 'last', ['Meyer', 'Yılmaz', 'O''Brien', 'Weiß', 'Smith']);
+    create macro entered(person) as case when person % 50 = 1 then person - 1 else person end;
+    create macro name(person) as draw(entered(person), 'name', 24 * 600);
+    create macro first_name(person) as ['Ada', 'Ahmet', 'Anja', 'Ben', 'Carla', 'Emma', 'Fatma', 'Georg',
+        'Greta', 'Hans', 'Ines', 'Jan', 'Jörg', 'Karl', 'Lena', 'Marie', 'Nina', 'Olga', 'Paul', 'Renate',
+        'Sinéad', 'Tom', 'Uwe', 'Zoë'][1 + name(person) % 24];
+    create macro last_name(person) as case name(person) when 0 then 'O''Brien' when 1 then 'Yılmaz' else
+        ['Acker', 'Berg', 'Birk', 'Brand', 'Buch', 'Busch', 'Eber', 'Eich', 'Feld', 'Fisch', 'Gold', 'Hart',
+            'Hein', 'Hof', 'Holz', 'Kauf', 'Kirch', 'Klein', 'Korn', 'Land', 'Lind', 'Mühl', 'Neu', 'Ober',
+            'Reich', 'Rosen', 'Sand', 'Schön', 'Stein', 'Weiß'][1 + name(person) // 24 % 30]
+        || ['bach', 'bauer', 'beck', 'berger', 'er', 'felder', 'hardt', 'hofer', 'hoff', 'holz', 'huber',
+            'inger', 'kamp', 'mann', 'mayer', 'meier', 'ner', 'schmidt', 'steiner', 'wald'
+        ][1 + name(person) // 720]
+    end;
+    create macro zip(person) as lpad(cast(1067 + 12 * draw(entered(person), 'zip', 8200) as varchar), 5, '0');
     create macro money(i, salt) as cast((500 + draw(i, salt, 12000)) / 100 as decimal(18, 2));
     create macro gid(kind, i) as 'gid://shopify/' || kind || '/' || i;
     create macro contact(person) as case
@@ -52,7 +66,7 @@ TABLES = {
             created_at as email_marketing_updated_at,
             true as email_valid_format,
             pick(person, 'locale', ['de-DE', 'en-GB']) as locale,
-            '10115' as zip,
+            zip(person) as zip,
             pick(person, 'city', ['Berlin', 'Hamburg', 'München', 'Köln', 'Bremen', 'Kiel', 'Jena', 'Ulm'])
                 as city,
             pick(person, 'country', ['DE', 'DE', 'AT', 'GB']) as country_code,
