@@ -11,6 +11,8 @@ import os
 import re
 import secrets
 import shutil
+import threading
+import weakref
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +65,8 @@ class ParquetEngine(FolderEngine):
             # No table has an order, and keeping one costs memory.
             "preserve_insertion_order": False,
         }
+        self._starting = threading.Lock()
+        self._started: tuple[int, duckdb.DuckDBPyConnection] | None = None
 
     # ------------------------------------------------------------------------------- writing
 
@@ -173,12 +177,12 @@ class ParquetEngine(FolderEngine):
         draft = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
         try:
             with self._connect() as connection:
+                name = f"warehouse_{secrets.token_hex(4)}"
                 connection.execute(
-                    f"attach {literal(draft)} as warehouse (storage_version '{READABLE_SINCE}');"
-                    " use warehouse"
+                    f"attach {literal(draft)} as {name} (storage_version '{READABLE_SINCE}'); use {name}"
                 )
                 self._open_tables(connection, build.build_id, build.tables)
-                connection.execute("use memory; detach warehouse")
+                connection.execute(f"use memory; detach {name}")
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -212,18 +216,31 @@ class ParquetEngine(FolderEngine):
 
     @contextlib.contextmanager
     def _connect(self) -> Generator[duckdb.DuckDBPyConnection]:
-        # A folder of its own to spill to: two processes would overwrite each other's files in one.
-        spill = self.folder / f"spill-{os.getpid()}-{secrets.token_hex(4)}"
-        connection = duckdb.connect(config={**self._settings, "temp_directory": str(spill)})
+        """A connection with a catalogue of its own."""
+        connection, catalogue = self._database().cursor(), f"views_{secrets.token_hex(4)}"
+        # The bar would be written into the task's log.
+        connection.execute(
+            f"attach ':memory:' as {catalogue}; use {catalogue}; set enable_progress_bar = false"
+        )
         try:
-            # The bar would be written into the task's log; a name in SQL is no variable of this process.
-            # DuckDB 1.5 knows time zones only once it is connected.
-            connection.execute("set enable_progress_bar = false; set python_enable_replacements = false")
-            connection.execute("set TimeZone = 'UTC'")
             yield connection
         finally:
+            connection.execute(f"use memory; detach {catalogue}")
             connection.close()
-            shutil.rmtree(spill, ignore_errors=True)
+
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB, started once a process: that takes longer than reading a small table."""
+        with self._starting:
+            if self._started is None or self._started[0] != os.getpid():
+                # A folder of its own to spill to: two processes would overwrite each other's files in one.
+                spill = self.folder / f"spill-{os.getpid()}-{secrets.token_hex(4)}"
+                database = duckdb.connect(config={**self._settings, "temp_directory": str(spill)})
+                # A name in SQL is no variable of this process. DuckDB 1.5 knows time zones only once it is
+                # connected.
+                database.execute("set global python_enable_replacements = false; set global TimeZone = 'UTC'")
+                weakref.finalize(self, _end, os.getpid(), database, spill)
+                self._started = os.getpid(), database
+            return self._started[1]
 
     def _open_tables(
         self, connection: duckdb.DuckDBPyConnection, build_id: str, tables: Iterable[str]
@@ -243,6 +260,12 @@ class ParquetEngine(FolderEngine):
             else:
                 relation = rows_of(files)
             connection.execute(f"create schema if not exists {layer}; create view {table} as {relation}")
+
+
+def _end(process: int, database: duckdb.DuckDBPyConnection, spill: Path) -> None:
+    if process == os.getpid():  # not in a fork of it
+        database.close()
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, select: str, part: Path) -> int:

@@ -255,7 +255,24 @@ def test_duckdb_spills_what_does_not_fit_into_memory(tmp_path, land):
     build = small.begin_build(AS_OF)
     rows = "select md5(cast(range as varchar)) as x, repeat('y', 100) || range as y from range(1500000)"
     assert small.create_table(build, "core.contacts", f"{rows} order by x") == 1_500_000
-    assert not list(small.folder.glob("spill-*"))
+    assert not list(small.folder.glob("spill-*/*.tmp"))
+    folder = small.folder
+    del small  # DuckDB ends with it
+    assert not list(folder.glob("spill-*"))
+
+
+def test_what_one_reader_has_open_another_does_not_see(tmp_path):
+    engine = engine_for(Connection("warehouse", "duckdb", str(tmp_path)))
+    builds = [engine.begin_build(AS_OF) for _ in range(2)]
+    for number, build in enumerate(builds):
+        engine.create_table(build, "core.contacts", f"select {number} as n from range(200000)")
+    reading = [engine.batches("select n from core.contacts", build_id=build.build_id) for build in builds]
+    firsts = [next(batches) for batches in reading]
+    assert engine.query("select count(*) as n from core.contacts", build_id=builds[0].build_id) == [
+        {"n": 200_000}
+    ]
+    assert [batch["n"][0].as_py() for batch in firsts] == [0, 1]
+    assert [sum(batch["n"][-1].as_py() for batch in batches) > 0 for batches in reading] == [False, True]
 
 
 def place(engine: Engine, build, table="core.contacts") -> object:
