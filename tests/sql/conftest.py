@@ -1,13 +1,14 @@
 """Collects the YAML cases of the SQL models: each runs on DuckDB and on PostgreSQL.
 
 `tests/sql/segments/lapsed_buyers.yaml` tests `include/sql/segments/lapsed_buyers.sql`; the format is
-described in `kreislauf.warehouse.testing`.
+described in `kreislauf.warehouse.testing`. Each file is run without any rows as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from kreislauf.warehouse.testing import (
     CaseError,
     DuckDBBackend,
     PostgresBackend,
+    given_tables,
     load_cases,
     postgres_server,
     run_case,
@@ -71,24 +73,27 @@ def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Col
 
 class ModelFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
+        yield WithoutRows.from_parent(self, name="without any rows")
         for case in load_cases(self.path):
             for engine in ENGINES:
                 yield ModelCase.from_parent(self, name=f"{case.name} [{engine}]", case=case, engine=engine)
 
 
-class ModelCase(pytest.Item):
-    def __init__(self, *, case: Case, engine: str, **kwargs):
-        super().__init__(**kwargs)
-        self.case, self.engine = case, engine
+class ModelItem(pytest.Item):
+    """Something that is asked of the model beside whose SQL file this one is."""
 
-    def runtest(self) -> None:
-        bench = self.config.stash[BENCH]
+    @property
+    def bench(self) -> Workbench:
+        return self.config.stash[BENCH]
+
+    @property
+    def model(self) -> Model:
         name = f"{self.path.parent.name}.{self.path.stem}"
-        if name not in bench.models:
+        if name not in self.bench.models:
             raise CaseError(
                 f"{self.path}: there is no model {name} (include/sql/{name.replace('.', '/')}.sql)"
             )
-        run_case(self.case, bench.models[name], bench.schema, getattr(bench, self.engine))
+        return self.bench.models[name]
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, CaseError | ModelError):
@@ -97,3 +102,28 @@ class ModelCase(pytest.Item):
 
     def reportinfo(self):
         return self.path, None, self.name
+
+
+class ModelCase(ModelItem):
+    def __init__(self, *, case: Case, engine: str, **kwargs):
+        super().__init__(**kwargs)
+        self.case, self.engine = case, engine
+
+    def runtest(self) -> None:
+        run_case(self.case, self.model, self.bench.schema, getattr(self.bench, self.engine))
+
+
+class WithoutRows(ModelItem):
+    """On the first day every source is empty: a model must run then, and say the same on both engines."""
+
+    def runtest(self) -> None:
+        model, schema = self.model, self.bench.schema
+        if not model.is_file:
+            pytest.skip("made in Python")
+        case = Case(self.name, Schema.AS_OF, given={}, expect=[])
+        tables = given_tables(case, model, schema)
+        _, rows = self.bench.duckdb.run(tables, model.compile("duckdb", case.as_of))
+        for row in rows:
+            if None in (row[column] for column in model.grain):
+                raise CaseError(f"{model.name}: {self.name}: a row without a key: {row}")
+        run_case(replace(case, expect=rows), model, schema, self.bench.postgres)
