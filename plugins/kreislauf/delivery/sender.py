@@ -30,7 +30,11 @@ TRIES = 3
 requests get an account blocked."""
 
 PATIENCE = timedelta(minutes=2)
-"""The longest wait for a throttling provider; beyond it the batch is left to the next run."""
+"""How long a provider that throttles is waited for until it accepts something; what it has not by then is
+left to the next run."""
+
+SHORTEST_WAIT = timedelta(seconds=1)
+"""A provider whose clock is ahead, or which says "at once" for ever, is not asked in a tight loop."""
 
 
 @dataclass
@@ -43,10 +47,13 @@ class SendResult:
     swept: int = 0
     """Batches of earlier senders that were found dead and are in doubt now."""
     is_paused: bool = False
+    left: set[str] = field(default_factory=set, repr=False)
+    """Keys of the messages that were offered, and are planned again."""
 
     def counts(self) -> dict[str, Any]:
         """As plain data, for a task's return value."""
-        return {**vars(self), "messages": dict(self.messages), "skipped": dict(self.skipped)}
+        plain = {"messages": dict(self.messages), "skipped": dict(self.skipped)}
+        return plain | {name: getattr(self, name) for name in ("batches", "swept", "is_paused")}
 
 
 def send(
@@ -71,6 +78,7 @@ def send(
     template): the batch at hand is planned again, and a later call sends it.
     """
     result = SendResult(swept=batches.sweep(ledger, clock()))
+    waited = timedelta()
     while claimed := batches.claim(ledger, flow, step, owner, clock(), as_of):
         result.batches += 1
         result.skipped.update(claimed.skipped)
@@ -79,8 +87,14 @@ def send(
         verdict = _send_one(ledger, transport, templates, links, claimed)
         _count(result, claimed, verdict)
         log.info("batch %s: %s, %d messages", claimed.id, verdict.state, len(claimed.messages))
-        if verdict.not_before and not _wait(verdict.not_before, clock, sleep):
-            break
+        if verdict.state is BatchState.ACCEPTED:
+            waited = timedelta()
+        if verdict.not_before:
+            wait = max(verdict.not_before - clock(), SHORTEST_WAIT)
+            waited += wait
+            if waited > PATIENCE:
+                break
+            sleep(wait.total_seconds())
     result.is_paused = ledger.is_paused(flow)
     return result
 
@@ -179,22 +193,18 @@ def _verdict(claimed: Claimed, answer: Answer, unfit: dict[str, str], rendered: 
 
 
 def _count(result: SendResult, claimed: Claimed, verdict: Verdict) -> None:
+    """Add what became of a batch. Who is offered several times counts once, as what came of it at last."""
+    keys = {row.message_key for row in claimed.messages}
     apart = {
-        BatchState.REJECTED: len(verdict.rejected),
-        BatchState.IN_DOUBT: len(verdict.in_doubt),
-        BatchState.PLANNED: len(verdict.unsent),
+        BatchState.REJECTED: keys.intersection(verdict.rejected),
+        BatchState.IN_DOUBT: keys.intersection(verdict.in_doubt),
+        BatchState.PLANNED: keys.intersection(verdict.unsent),
     }
-    for state, number in apart.items():
-        if number:
-            result.messages[state.value] += number
-    if rest := len(claimed.messages) - sum(apart.values()):
-        result.messages[verdict.state.value] += rest
-
-
-def _wait(until: datetime, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> bool:
-    """Wait for a throttling provider; False if that would take too long."""
-    delay = until - clock()
-    if delay > PATIENCE:
-        return False
-    sleep(max(delay.total_seconds(), 0))
-    return True
+    rest = keys.difference(*apart.values())
+    of_state = {
+        state: apart.get(state, set()) | (rest if state is verdict.state else set()) for state in BatchState
+    }
+    result.left = (result.left - keys) | of_state.pop(BatchState.PLANNED)
+    result.messages.update({state.value: len(found) for state, found in of_state.items() if found})
+    result.messages[BatchState.PLANNED.value] = len(result.left)
+    result.messages += Counter()  # without zeros

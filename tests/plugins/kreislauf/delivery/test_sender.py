@@ -200,7 +200,7 @@ def test_a_short_throttle_is_waited_for(ledger: Ledger, provider, send_all) -> N
         slept.append(seconds)
         time.sleep(seconds)
 
-    assert send_all(sleep=sleep).messages["accepted"] == 1
+    assert dict(send_all(sleep=sleep).messages) == {"accepted": 1}
     assert len(slept) == 1
     assert slept[0] <= 1
 
@@ -216,6 +216,14 @@ def test_a_long_throttle_is_left_to_the_next_run(ledger: Ledger, provider, send_
     assert dict(send_all().messages) == {"planned": 1}
     assert send_all().batches == 0
     assert len(provider.requests) == 1
+
+
+def test_a_provider_that_throttles_for_ever_is_left_to_the_next_run(ledger, provider, send_all) -> None:
+    plan_people(ledger, ["ada"])
+    provider.script = lambda *_: (429, {"X-RateLimit-Reset": "1"}, None)  # its clock has stopped
+    slept: list[float] = []
+    assert dict(send_all(sleep=slept.append).messages) == {"planned": 1}
+    assert slept == [1.0] * 120 and len(provider.requests) == 121
 
 
 @pytest.mark.parametrize("what", [500, 503, "drop", "accept_and_drop"])
