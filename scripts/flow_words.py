@@ -10,7 +10,7 @@ from kreislauf.flow.actions import Action, Branch, By, Email, Split, Test, Toget
 from kreislauf.flow.files import FlowFile
 from kreislauf.flow.model import INBOXES
 from kreislauf.flow.policy import Policy
-from kreislauf.flow.words import AT_ONCE, span_in_words
+from kreislauf.flow.words import span_in_words, when_in_words
 from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.schema import Channel
@@ -32,14 +32,14 @@ def actions(items: Sequence[Any]) -> Iterator[Action | Branch | Split]:
 
 
 def delay_of(action: Action) -> str:
-    """Such as "after 1 day, at 09:00" or "after 1 hour (short) or 4 hours (long)"."""
+    """Such as "after 1 day, at 09:00", "1 day before starts_at", "after 1 hour (short) or 4 hours (long)"."""
     after = action.after
     if isinstance(after, Test):
-        return "after " + " or ".join(f"{words} ({name})" for name, words in after.variants.items())
+        return when_in_words(" or ".join(f"{words} ({name})" for name, words in after.variants.items()))
     if isinstance(after, By):
         listed = [f"{words} ({limits})" for limits, words in after.delays.items()]
         return f"by {after.column}: {', '.join(listed)}"
-    return after if after.startswith(AT_ONCE) else f"after {after}"
+    return when_in_words(after)
 
 
 def condition_of(action: Action) -> str:

@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from kreislauf.assets import PUBLISHED, RAW_ENGAGEMENT, RAW_SHOP
-from kreislauf.warehouse.models import load_models
+from kreislauf.warehouse.models import ModelError, load_models
 from kreislauf.warehouse.operator import AuditTables, BuildTable, as_of_of_run
 
 SQL = Path(__file__).parents[2] / "include" / "sql"
@@ -42,7 +43,10 @@ def begin() -> dict[str, str]:
     """Check the SQL files and open a new build."""
     from kreislauf import hooks
 
-    load_models(SQL)
+    try:
+        load_models(SQL)
+    except ModelError as error:  # trying again would find the same
+        raise AirflowFailException(str(error)) from error
     build = hooks.warehouse().begin_build(as_of_of_run(get_current_context()))
     return {"build_id": build.build_id, "as_of": build.as_of.isoformat().replace("+00:00", "Z")}
 
