@@ -102,7 +102,7 @@ def first(flow: str, issue: Issue) -> Step:
 
 def again(flow: str, issue: Issue) -> Step:
     """The step that sends it a second time to those who got it and neither opened nor clicked; what a
-    machine opened is not opened.
+    machine opened is not opened. Who joined the segment since, or still waits for the first, is no candidate.
 
     Raises ValueError if the template has no subject for it.
     """
@@ -120,6 +120,7 @@ def again(flow: str, issue: Issue) -> Step:
         issue,
         RESEND,
         previous=(Previous(ISSUE),),
+        is_sequel=True,
         condition=Reaction("open", (ISSUE,)),
         is_wanted=False,
         shares={RESEND: Fraction(1)},  # the variant chooses the subject

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from kreislauf.flow.decide import Gate, Run
 from kreislauf.flow.model import Step
-from kreislauf.flow.query import bound, items_query, of_trigger, query, within
+from kreislauf.flow.query import bound, items_query, merged_query, of_trigger, query, within
 from kreislauf.ledger.store import chunks
 
 if TYPE_CHECKING:
@@ -56,15 +56,21 @@ def occurrences(engine: Engine, step: Step, run: Run) -> int:
 
 
 def gate(engine: Engine, step: Step, run: Run) -> Gate:
-    """Whether the warehouse can be trusted for this step: audits and the age of its sources."""
+    """What the build says for a step: its audits, the age of its sources, and who is who."""
+    rows = engine.query(merged_query(), build_id=run.build_id)
+    merged = {row["record_id"]: row["contact_id"] for row in rows}
+    return Gate(engine.blocked(), _fresh_until(engine, step, run), merged=merged)
+
+
+def _fresh_until(engine: Engine, step: Step, run: Run) -> datetime | None:
     if not step.relies_on:
-        return Gate(engine.blocked())
+        return None
     rows = engine.query(_FRESHNESS, build_id=run.build_id)
     known = {row["source"]: row["fresh_until"] for row in rows}
     reach = [known.get(source) for source in step.relies_on]
     if None in reach:  # nothing of a source was ever read
-        return Gate(engine.blocked(), LONG_AGO)
-    return Gate(engine.blocked(), min(_aware(moment) for moment in reach))
+        return LONG_AGO
+    return min(_aware(moment) for moment in reach)
 
 
 def candidate(step: Step, run: Run, row: Mapping[str, Any], items: _Items) -> dict[str, Any]:

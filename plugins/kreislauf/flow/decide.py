@@ -65,6 +65,7 @@ from kreislauf.flow.policy import Policy, Stop
 from kreislauf.ledger.frequency import FrequencyCap, recent
 from kreislauf.ledger.health import health
 from kreislauf.ledger.hours import Hours
+from kreislauf.ledger.people import remember, with_person
 from kreislauf.ledger.plan import plan
 from kreislauf.ledger.schema import NOT_FINAL, Moment, Reason, candidate, decision, message, voucher, window
 from kreislauf.ledger.store import Ledger, refresh_statistics, serialise, utc_now
@@ -91,11 +92,13 @@ class Gate:
     :param blocked: why the last build was not published, if it was not
     :param fresh_until: the moment up to which all sources the flow relies on are known
     :param stopped: why the flow may not go on by itself: too many complaints or bounces
+    :param merged: today's contact id by each other one that a decision stands under; None: not known
     """
 
     blocked: str | None = None
     fresh_until: datetime | None = None
     stopped: str | None = None
+    merged: Mapping[str, str] | None = None
 
 
 class BadCandidates(ValueError):
@@ -127,6 +130,8 @@ def decide_within(
     """`decide` within the caller's transaction."""
     serialise(connection, "decide")  # one at a time over all flows: the caps count them all
     gate = replace(gate, stopped=_stopped(connection, step, run, policy.stop))
+    if gate.merged is not None:
+        remember(connection, gate.merged)
     _take_in(connection, step, run, batches)
     _open_windows(connection, step, run, policy)
     connection.execute(reasons.judge(step, run, gate))
@@ -173,6 +178,14 @@ def _take_in(connection: Connection, step: Step, run: Run, batches: Batches) -> 
                     "occurrence_id, or two rows have the same; each pair must be there once"
                 ) from None
     refresh_statistics(connection, candidate)
+    if step.is_sequel:
+        was_decided = select(decision.c.id).where(
+            decision.c.step.in_([previous.step for previous in step.previous]),
+            decision.c.is_final,
+            *(decision.c[name] == candidate.c[name] for name in ("flow", "contact_id", "occurrence_id")),
+        )
+        mine = reasons.is_of_run(candidate, step, run)
+        connection.execute(delete(candidate).where(mine, ~was_decided.exists()))
 
 
 def _forget(connection: Connection, step: Step, run: Run) -> None:
@@ -215,10 +228,11 @@ def _caps(step: Step, policy: Policy) -> Sequence[FrequencyCap]:
 
 def _cap_frequency(connection: Connection, step: Step, run: Run, policy: Policy) -> None:
     """A person's youngest occurrence comes first; the others wait."""
+    joined, person = with_person(candidate)
     for cap in _caps(step, policy):
         written = recent(cap, run.as_of, step.channel, step.priority, with_planned=True).subquery("written")
         position = func.row_number().over(
-            partition_by=candidate.c.contact_id,
+            partition_by=person,
             order_by=[candidate.c.occurred_at.desc(), candidate.c.occurrence_id],
         )
         ranked = (
@@ -227,7 +241,7 @@ def _cap_frequency(connection: Connection, step: Step, run: Run, policy: Policy)
                 candidate.c.occurrence_id,
                 (position + func.coalesce(written.c.messages, 0)).label("messages"),
             )
-            .select_from(candidate.outerjoin(written, written.c.contact_id == candidate.c.contact_id))
+            .select_from(joined.outerjoin(written, written.c.person == person))
             .where(_is_planned(step, run))
             .subquery("ranked")
         )

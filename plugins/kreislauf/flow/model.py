@@ -73,6 +73,8 @@ class Step:
     :param sides: the names of a branch's sides
     :param side: of a step that is the first of a branch's side: its name
     :param earliest: no delay of the steps before is shorter than this in sum
+    :param is_sequel: who has no final decision of a step before is no candidate at all, instead of waiting
+        for one: a campaign's second mail, long after the segment was asked about the first
     :param condition: None: always; `is_wanted` tells whether it must or must not hold
     :param relies_on: sources whose data must reach a candidate's due moment
     :param has_language: the trigger gives a language, for those of whom none is known
@@ -98,6 +100,7 @@ class Step:
     earliest: timedelta = timedelta()
     expires: timedelta | None = None
     previous: Sequence[Previous] = ()
+    is_sequel: bool = False
     sides: Sequence[str] = ()
     side: str | None = None
     condition: Condition | None = None

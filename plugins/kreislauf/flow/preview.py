@@ -7,7 +7,7 @@ Nothing stays in the ledger, nothing is sent.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -108,9 +108,8 @@ def preview(
 
 
 def _gate(engine: Engine, step: Step, run: Run, build: BuildInfo) -> Gate:
-    if run.as_of > build.as_of:
-        return Gate(engine.blocked())
-    return candidates.gate(engine, step, run)
+    gate = candidates.gate(engine, step, run)
+    return replace(gate, fresh_until=None) if run.as_of > build.as_of else gate
 
 
 def _samples(

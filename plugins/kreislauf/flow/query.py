@@ -11,13 +11,7 @@ from kreislauf.flow.model import Step
 from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.schema import NOT_FINAL
 
-_ASKED = """
-with occurrences as (
-    select *
-    from {occurrences}
-),
-
-records as (
+_RECORDS = """records as (
     -- Every id by which the ledger may know a person: each record's own, and the visitor's from before
     -- anybody knew who it was.
     select
@@ -29,7 +23,32 @@ records as (
         contact_id,
         visitor_id as record_id
     from core.visitor_keys
+)"""
+
+_MERGED = """
+with {records},
+
+written_to as (
+    select distinct contact_id
+    from staging.ledger_decisions
+    where reason = 'planned'
+)
+
+select
+    records.record_id,
+    records.contact_id
+from records
+inner join written_to on records.record_id = written_to.contact_id
+where records.record_id <> records.contact_id
+"""
+
+_ASKED = """
+with occurrences as (
+    select *
+    from {occurrences}
 ),
+
+{records},
 
 decided as (
     -- The ledger keeps the contact_id of its day. Whose record has joined an older one since goes on
@@ -133,6 +152,11 @@ order by items.occurrence_id, items.contact_id, items.position
 """
 
 
+def merged_query() -> str:
+    """Today's contact_id by each other id under which a person was written to."""
+    return _MERGED.format(records=_RECORDS)
+
+
 def of_trigger(step: Step) -> str:
     """The occurrences that a step asks about, as `occurrences` for `query`; `within` gives the parameters."""
     since = " or ".join(f"{moment} > :since" for moment in ("occurred_at", *step.dates))
@@ -184,7 +208,9 @@ def bound(step: Step) -> dict[str, Any]:
 def _asked(occurrences: str) -> str:
     """What is not decided for good, as `asked`."""
     return _ASKED.format(
-        occurrences=occurrences, open=", ".join(f"'{reason}'" for reason in sorted(NOT_FINAL))
+        records=_RECORDS,
+        occurrences=occurrences,
+        open=", ".join(f"'{reason}'" for reason in sorted(NOT_FINAL)),
     )
 
 

@@ -7,12 +7,12 @@ approval or for the end of a pause meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from kreislauf.flow.conditions import Condition, Fact, Member, Stage
 from kreislauf.flow.files import find
@@ -94,24 +94,34 @@ def withdraw(
     return withdrawn
 
 
-def _waiting(ledger: Ledger, is_unsent: Any) -> Sequence[Any]:
+def _waiting(ledger: Ledger, is_unsent: Any) -> Iterator[Any]:
+    """The messages left in these batches, a flow after the other, a batch at a time in memory."""
+    with ledger.read() as connection:
+        batches = select(batch.c.id).where(batch.c.id.in_(is_unsent)).order_by(batch.c.flow, batch.c.id)
+        ids = connection.scalars(batches).all()
     same = ("flow", "step", "contact_id", "occurrence_id")
     columns = ("message_key", "flow", "contact_id", "occurrence_id", "channel", "topic")
     waiting = (
         select(*(message.c[name] for name in columns), decision.c.occurred_at)
         .select_from(message.outerjoin(decision, and_(*(decision.c[k] == message.c[k] for k in same))))
-        .where(message.c.batch_id.in_(is_unsent), message.c.outcome.is_(None))
-        .order_by(message.c.flow, message.c.message_key)
+        .where(message.c.batch_id == bindparam("batch"), message.c.outcome.is_(None))
+        .order_by(message.c.message_key)
     )
+    for batch_id in ids:
+        yield from _read(ledger, waiting, batch_id)
+
+
+def _read(ledger: Ledger, statement: Any, batch_id: str) -> Sequence[Any]:
     with ledger.read() as connection:
-        return connection.execute(waiting).all()
+        return connection.execute(statement, {"batch": batch_id}).all()
 
 
 def _lacking_consent(engine: Engine, build: BuildInfo, rows: Sequence[Any]) -> dict[str, Reason]:
     asked = [row for row in rows if row.topic != SERVICE and row.channel in INBOXES]
     if not asked:
         return {}
-    found = engine.query(_PERMISSIONS.format(contacts=_contacts(asked)), build_id=build.build_id)
+    names, contacts = _contacts(asked)
+    found = engine.query(_PERMISSIONS.format(contacts=names), contacts, build_id=build.build_id)
     permitted = {(row["contact_id"], row["channel"], row["topic"]) for row in found}
     lacking = [row for row in asked if (row.contact_id, row.channel, row.topic) not in permitted]
     return {row.message_key: Reason.NO_CONSENT for row in lacking}
@@ -123,8 +133,11 @@ def _at_their_goal(
     table, which = _goal_table(goal)
     is_fact = isinstance(goal, Fact)
     is_of_occurrence = isinstance(goal, Fact) and goal.is_of_occurrence
+    names, parameters = _contacts(rows)
+    if is_fact:
+        parameters["as_of"] = build.as_of
     sql = _REACHED.format(
-        contacts=_contacts(rows),
+        contacts=names,
         table=table,
         which=which,
         occurrence="goal.occurrence_id" if is_of_occurrence else "cast(null as varchar)",
@@ -132,7 +145,7 @@ def _at_their_goal(
     )
     reached = {
         (row["contact_id"], row["occurrence_id"]): row["reached_at"]
-        for row in engine.query(sql, {"as_of": build.as_of} if is_fact else None, build_id=build.build_id)
+        for row in engine.query(sql, parameters, build_id=build.build_id)
     }
     found = {}
     for row in rows:
@@ -159,8 +172,10 @@ def _is_since(occurred_at: datetime | None, reached_at: datetime) -> bool:
     return occurred_at is not None and reached_at.replace(tzinfo=UTC) > occurred_at
 
 
-def _contacts(rows: Sequence[Any]) -> str:
-    return ", ".join("'" + name.replace("'", "''") + "'" for name in sorted({r.contact_id for r in rows}))
+def _contacts(rows: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """The rows' contacts as parameters of a statement: their names in it, and their values."""
+    values = {f"contact_{n}": name for n, name in enumerate(sorted({row.contact_id for row in rows}))}
+    return ", ".join(f":{name}" for name in values), values
 
 
 def _skip(ledger: Ledger, reasons: dict[str, Reason], is_unsent: Any) -> int:

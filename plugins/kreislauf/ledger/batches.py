@@ -19,6 +19,7 @@ from kreislauf.ledger import events
 from kreislauf.ledger.consents import is_revoked_since
 from kreislauf.ledger.frequency import FrequencyCap, recent
 from kreislauf.ledger.hours import Hours
+from kreislauf.ledger.people import ids_of_people_in, with_person
 from kreislauf.ledger.schema import (
     REPEATABLE,
     BatchState,
@@ -325,17 +326,18 @@ def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap, as_of: da
     ).scalar_one()
     goes_out_at = max(row.send_at, as_of) if as_of else row.send_at
     others = recent(cap, goes_out_at, row.channel, priority, with_planned=False)
-    others = others.where(message.c.batch_id != row.id)
-    in_batch = select(message.c.contact_id).where(message.c.batch_id == row.id)
-    counts = connection.execute(others.where(message.c.contact_id.in_(in_batch)))
-    sent = Counter({found.contact_id: found.messages for found in counts})
+    others = others.where(message.c.batch_id != row.id, message.c.contact_id.in_(ids_of_people_in(row.id)))
+    sent = Counter({found.person: found.messages for found in connection.execute(others)})
     too_many = []
-    mine = select(message.c.message_key, message.c.contact_id).where(
-        message.c.batch_id == row.id, message.c.outcome.is_(None)
+    joined, person = with_person(message)
+    mine = (
+        select(message.c.message_key, person.label("person"))
+        .select_from(joined)
+        .where(message.c.batch_id == row.id, message.c.outcome.is_(None))
     )
     for found in connection.execute(mine.order_by(message.c.contact_id, message.c.occurrence_id)):
-        sent[found.contact_id] += 1
-        if sent[found.contact_id] > cap.messages:
+        sent[found.person] += 1
+        if sent[found.person] > cap.messages:
             too_many.append(found.message_key)
     return too_many
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from kreislauf.ledger.people import with_person
 from kreislauf.ledger.schema import BatchState, batch, message
 
 SENT = (BatchState.CLAIMED.value, BatchState.ACCEPTED.value, BatchState.IN_DOUBT.value)
@@ -46,15 +47,16 @@ class FrequencyCap:
 def recent(
     cap: FrequencyCap, as_of: datetime, channel: str, priority: int, *, with_planned: bool
 ) -> Select[Any]:
-    """SQL: `contact_id`, `messages` since a window before `as_of`, for people with at least one.
+    """SQL: `person` (by today's contact id) and `messages` since a window before `as_of`, if at least one.
 
     `with_planned` counts what is planned and not yet sent too, also for later: for deciding. The claim
     counts only what was sent, or two planned messages would stop each other.
     """
     states = (*SENT, *UNSENT) if with_planned else SENT
+    joined, person = with_person(message)
     counted = (
-        select(message.c.contact_id, func.count().label("messages"))
-        .join(batch, batch.c.id == message.c.batch_id)
+        select(person.label("person"), func.count().label("messages"))
+        .select_from(joined.join(batch, batch.c.id == message.c.batch_id))
         .where(
             message.c.outcome.is_(None),
             message.c.channel == channel,
@@ -62,6 +64,6 @@ def recent(
             batch.c.state.in_(states),
             message.c.send_at > as_of - cap.window,
         )
-        .group_by(message.c.contact_id)
+        .group_by(person)
     )
     return counted if cap.flow is None else counted.where(message.c.flow == cap.flow)

@@ -334,6 +334,14 @@ message = Table(
     CheckConstraint("outcome is null or outcome in ('skipped', 'rejected')", name="outcome_is_known"),
 )
 
+merged_contact = Table(
+    "merged_contact",
+    metadata,
+    # Another contact id of a person that messages stand under, and today's; see people.py.
+    Column("record_id", String(64), primary_key=True),
+    Column("contact_id", String(64), nullable=False, index=True),
+)
+
 event = Table(
     "event",
     metadata,

@@ -6,8 +6,11 @@ SQLite is one file beside the data; PostgreSQL is for a team. Both give the same
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import tempfile
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.pool import StaticPool
 
 from kreislauf.ledger.schema import control
 
@@ -74,7 +78,15 @@ class Ledger:
 
     @contextmanager
     def rehearse(self) -> Generator[Connection]:
-        """A transaction that writes and is rolled back in any case: to see what would happen."""
+        """A transaction that writes and leaves nothing: to see what would happen. May take long.
+
+        On SQLite, which has one writer at a time, it works on a copy of the file, so that nobody waits for
+        it; on PostgreSQL it is rolled back. There only what decides waits, never what sends.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with _copy(self.engine) as copied:
+                yield copied
+            return
         with self._writer.connect() as connection:
             yield connection  # nothing commits; closing rolls back
 
@@ -146,6 +158,31 @@ def refresh_statistics(connection: Connection, *tables: Table) -> None:
     if connection.dialect.name == "postgresql":
         names = ", ".join(f'"{table.name}"' for table in tables)
         connection.exec_driver_sql(f"analyze {names}")
+
+
+@contextmanager
+def _copy(engine: Engine) -> Generator[Connection]:
+    """A connection to a copy of a SQLite ledger as it is now.
+
+    Its file lies beside the ledger, loses its name once it is written, and so is gone with the process.
+    """
+    path = Path(engine.url.database)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(descriptor)
+    raw = sqlite3.connect(name, isolation_level=None)
+    copy = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
+    try:
+        with closing(sqlite3.connect(path)) as source:
+            source.backup(raw)  # in one read transaction: it blocks nobody and sees one state
+        raw.execute("pragma journal_mode = memory")  # a journal would need the file's name
+        raw.execute("pragma synchronous = off")
+        Path(name).unlink()
+        with copy.connect() as connection:
+            yield connection
+    finally:
+        copy.dispose()
+        raw.close()
+        Path(name).unlink(missing_ok=True)
 
 
 def _sqlite_engine(connection: Address) -> Engine:

@@ -9,12 +9,13 @@ from fractions import Fraction
 import pytest
 
 from kreislauf.flow import campaign
-from kreislauf.flow.decide import Run
+from kreislauf.flow.decide import Gate, Run, decide
 from kreislauf.flow.model import Previous
 from kreislauf.flow.policy import Policy
 from kreislauf.flow.testing import publish
 from kreislauf.flow.words import Delay, LocalTime
 
+POLICY = Policy(("flow",))
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 PEOPLE = [
     {"contact_id": "a", "email": "a@example.org", "language": "de", "email_consent": "granted"},
@@ -82,6 +83,24 @@ def test_the_second_mail_follows_the_first_and_needs_a_subject():
     assert step.delays[""] == Delay(timedelta(days=4), local=LocalTime(at=time(10)))
     with pytest.raises(ValueError, match=r"welcome/hello.de.mjml has no subject for a second mail"):
         campaign.again("campaign_newsletter", replace(ISSUE, template="welcome/hello"))
+
+
+def test_who_joined_after_an_issue_is_no_candidate_of_its_second_mail(any_ledger, parquet_engine):
+    def decided(step, as_of, *members):
+        rows = {"segments.subscribers": [{"contact_id": contact} for contact in members]}
+        build = publish(parquet_engine, as_of, {"core.contacts": PEOPLE, **rows})
+        run = Run(f"{step.name} {as_of}", build.build_id, as_of)
+        asked = campaign.audience(parquet_engine, step, run, ISSUE, POLICY)
+        return decide(any_ledger, step, run, asked, Gate(), POLICY)
+
+    again = campaign.again("campaign_newsletter", ISSUE)
+    first = campaign.first("campaign_newsletter", ISSUE)
+    assert decided(first, NOON, "a", "b") == {"no_consent": 1, "planned": 1}
+    later = NOON + timedelta(days=3)
+    assert decided(again, later, "a", "b", "d") == {"no_consent": 1, "planned": 1}
+    # Who gets the first one now gets the second three days after it.
+    assert decided(first, later, "a", "b", "d") == {"decided_before": 2, "planned": 1}
+    assert decided(again, later, "a", "b", "d") == {"decided_before": 2, "not_due": 1}
 
 
 def test_templates_exist_in_both_languages(tmp_path):

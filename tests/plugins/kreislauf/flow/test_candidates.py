@@ -247,12 +247,26 @@ def test_the_gate_is_as_open_as_the_stalest_stream_of_the_sources(engine):
         )
         return gate(engine, step, run)
 
-    assert asked() == Gate(None, None)
+    assert asked() == Gate(merged={})
     assert asked("shop").fresh_until == NOON - HOUR
     assert asked("shop", "crm").fresh_until == NOON - DAY
     assert asked("site").fresh_until < NOON - timedelta(days=365 * 1000), "nothing was ever read of it"
     engine.block(engine.build(run.build_id), "core.orders: keys are not unique")
     assert "keys are not unique" in asked("shop").blocked
+
+
+def test_the_gate_knows_who_was_written_to_under_another_id(engine):
+    keys = {"a": "a", "b": "a", "c": "a", "d": "d"}
+    written = [("a", "planned"), ("b", "planned"), ("c", "no_consent"), ("d", "planned"), ("v-1", "planned")]
+    rows = {
+        "core.contact_keys": [
+            {"record_id": record, "contact_id": contact} for record, contact in keys.items()
+        ],
+        "core.visitor_keys": [{"visitor_id": "v-1", "contact_id": "d"}],
+        "staging.ledger_decisions": [{"contact_id": name, "reason": reason} for name, reason in written],
+    }
+    run = Run("run", publish(engine, NOON, rows).build_id, NOON)
+    assert gate(engine, REMINDER, run).merged == {"b": "a", "v-1": "d"}
 
 
 def test_memory_does_not_grow_with_the_candidates(parquet_engine, monkeypatch):

@@ -305,6 +305,26 @@ def test_of_two_carts_the_younger_is_written_about(any_ledger):
         assert connection.execute(select(message.c.occurrence_id)).scalar_one() == "young"
 
 
+def test_who_was_written_to_under_another_id_has_got_that_message(any_ledger):
+    capped = replace(FIRST, cap=parse_cap("1 per 1 day"))
+    ask(any_ledger, person(1, flow="flow_other"), step=replace(FIRST, flow="flow_other"))
+    merged = Gate(merged={"shop-1": "shop-9", "shop-2": "shop-9"})
+    # 2 goes on under an older id of the same person.
+    people = [person(2, occurred_at=NOON - 2 * HOUR), person(3), person(9)]
+    assert ask(any_ledger, *people, step=capped, gate=merged) == {"frequency_cap": 2, "planned": 1}
+    later = Run("run-2", "build-2", NOON + DAY)
+    assert ask(any_ledger, *people, step=capped, run=later) == {
+        "decided_before": 1,
+        "frequency_cap": 1,
+        "planned": 1,
+    }
+    assert reasons(any_ledger)["first", "shop-9"] == "planned"
+    # Taken apart again they are two people.
+    last = Run("run-3", "build-3", NOON + DAY)
+    apart = ask(any_ledger, *people, step=capped, run=last, gate=Gate(merged={}))
+    assert apart == {"decided_before": 2, "planned": 1}
+
+
 # ------------------------------------------------------------------------------ again, at once, dry
 
 

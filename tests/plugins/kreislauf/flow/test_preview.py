@@ -16,7 +16,9 @@ from kreislauf.flow.decide import Run, decide
 from kreislauf.flow.policy import Policy, load_policy
 from kreislauf.flow.preview import SAMPLES, preview
 from kreislauf.flow.testing import publish
-from kreislauf.ledger.schema import metadata, voucher
+from kreislauf.ledger.batches import Verdict, answer, claim
+from kreislauf.ledger.schema import BatchState, metadata, voucher
+from kreislauf.ledger.testing import plan_people
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -82,6 +84,32 @@ def test_it_says_what_the_run_then_says_and_leaves_nothing(any_ledger, parquet_e
         asked = candidates(parquet_engine, step, real, POLICY.holdout)
         found = decide(any_ledger, step, real, asked, gate(parquet_engine, step, real), POLICY)
         assert found == seen.counts[step.name]
+
+
+def test_while_it_decides_messages_go_out(any_ledger, parquet_engine):
+    build = publish(parquet_engine, NOON, people(3))
+    codes(any_ledger, 3)
+    plan_people(any_ledger, ["ada"], flow="flow_other", as_of=NOON)
+
+    class Meanwhile:
+        """A warehouse that lets a message go out in the middle of a preview."""
+
+        def __getattr__(self, name):
+            return getattr(parquet_engine, name)
+
+        def batches(self, *given, **named):
+            claimed = claim(any_ledger, "flow_other", "hello", "me", NOON)
+            if claimed is not None:
+                sent.append(claimed)
+                answer(any_ledger, claimed, Verdict(BatchState.ACCEPTED))
+            return parquet_engine.batches(*given, **named)
+
+    sent = []
+    seen = preview(Meanwhile(), any_ledger, STEPS, Run("preview", build.build_id, NOON), POLICY)
+    assert len(sent) == 1 and seen.counts["hello"] == {"planned": 3}
+    if any_ledger.engine.dialect.name == "sqlite":
+        files = Path(any_ledger.engine.url.database).parent.iterdir()
+        assert not [file for file in files if file.name.startswith(".")], "the copy is gone"
 
 
 def test_samples_show_each_variant_and_language_as_the_person_would_get_it(ledger, parquet_engine):

@@ -172,6 +172,23 @@ def test_one_flow_only_and_none_that_is_paused(ledger):
     assert withdraw(ledger, Tables(ROWS), build, LATER, "flow_welcome") == 1
 
 
+def test_they_are_looked_at_in_lists_that_do_not_grow(ledger, monkeypatch):
+    monkeypatch.setattr("kreislauf.flow.withdraw._AT_A_TIME", 4)
+    plan(ledger, *(f"gone-{number}" for number in range(10)), batch_size=3)
+    asked = []
+
+    class Asked(Tables):
+        def query(self, sql, params=None, build_id=""):
+            asked.append(params)
+            return super().query(sql, params, build_id)
+
+    assert withdraw(ledger, Asked(ROWS), BuildInfo("b", LATER), LATER) == 10
+    assert [len(params) for params in asked] == [4, 4, 2]
+    assert {name for params in asked for name in params.values()} == {
+        f"gone-{number}" for number in range(10)
+    }
+
+
 def test_where_nothing_waits_it_is_one_query_of_the_ledger(ledger):
     plan_people(ledger, ["ada"])
     asked = []

@@ -14,6 +14,7 @@ from kreislauf.ledger.batches import LEASE, Claimed, Verdict
 from kreislauf.ledger.consents import Statement
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.hours import Hours, QuietHours
+from kreislauf.ledger.people import remember
 from kreislauf.ledger.schema import BatchState, ConsentState, batch, message
 from kreislauf.ledger.store import EVERYTHING, Ledger, utc_now
 from kreislauf.ledger.suppressions import suppress
@@ -214,3 +215,18 @@ def test_an_answer_can_divide_a_batch(ledger: Ledger) -> None:
     batches.answer(ledger, claimed, verdict)
     assert _states(ledger) == {"accepted": 1, "in_doubt": 1, "planned": 1, "rejected 550": 1}
     assert [row.address for row in _claim(ledger).messages] == ["cy@example.org"]
+
+
+def test_the_cap_counts_a_person_and_not_an_id(ledger: Ledger) -> None:
+    for flow, people in (("flow_a", ["ada"]), ("flow_b", ["ada-of-crm", "bob"]), ("flow_c", ["ada-of-shop"])):
+        plan_people(ledger, people, flow=flow, caps=[WEEKLY])
+    with ledger.write() as connection:
+        remember(connection, {"ada-of-crm": "ada", "ada-of-shop": "ada"})
+    sent = {}
+    for flow in ("flow_a", "flow_b", "flow_c"):
+        claimed = _claim(ledger, flow, as_of=AS_OF)
+        assert claimed is not None
+        sent[flow] = [row.contact_id for row in claimed.messages]
+        if claimed.messages:
+            batches.answer(ledger, claimed, Verdict(BatchState.ACCEPTED))
+    assert sent == {"flow_a": ["ada"], "flow_b": ["bob"], "flow_c": []}
