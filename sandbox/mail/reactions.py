@@ -27,8 +27,9 @@ ASYNCHRONOUS_SHARE = 0.125
 SOFT_RECOVERY_SHARE = 0.4
 """Of the soft bounces, how many get through at a later attempt."""
 
-CONFIRM_RATE = 0.85
-"""Of those who open a mail that asks to confirm something they have just done, how many do."""
+FOLLOWED = {"/confirm/": 0.85, "/ambassadors": 0.4}
+"""Of those who open a mail with a link to such a page, how many follow it: they have just asked for it, or
+were chosen for it."""
 
 DUPLICATE_SHARE = 0.05
 DELAYED_SHARE = 0.04
@@ -222,7 +223,7 @@ class _Answer:
         if not opens:
             return
         self.opened(read_at)
-        if self.random.random() < (CONFIRM_RATE if self.asks_to_confirm() else person.click_rate):
+        if self.random.random() < max((rate for rate, _ in self.promises()), default=person.click_rate):
             self.click(read_at + self.random.randint(3, 240))
         if self.random.random() < 0.25:  # some look at a mail again
             self.opened(read_at + self.random.randint(3600, 40 * 3600))
@@ -250,7 +251,7 @@ class _Answer:
         ]
         if not choice:
             return
-        choice = [link for link in choice if is_confirmation(link.url)] or choice
+        choice = [link for _, link in self.promises()] or choice
         # The further up a link stands, the more often it is clicked.
         weights = [1 / (1 + 0.3 * place) for place in range(len(choice))]
         link = self.random.choices(choice, weights)[0]
@@ -282,9 +283,12 @@ class _Answer:
             self.event(at, "unsubscribe")
             suppressions.add(self.db, "unsubscribes", self.message["address"], at)
 
-    def asks_to_confirm(self) -> bool:
-        """Whether this is the mail of a double opt-in."""
-        return any(is_confirmation(link.url) for link in self.ways()[0])
+    def promises(self) -> list[tuple[float, Link]]:
+        """The links that most people follow, and how many do."""
+        every = [(urlsplit(link.url).path, link) for link in self.ways()[0]]
+        return [
+            (rate, link) for path, link in every for page, rate in FOLLOWED.items() if path.startswith(page)
+        ]
 
     def is_on(self, tracking: str, default: bool = True) -> bool:
         return self.tracking.get(tracking, {}).get("enable", default)

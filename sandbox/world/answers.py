@@ -24,19 +24,23 @@ DISCOUNT = "/discount/"
 
 
 def temperament(person: Person | None) -> Temperament:
-    """How somebody deals with mails. Nobody behind an address: a hard bounce."""
+    """How somebody deals with mails. Nobody behind an address: a hard bounce.
+
+    In sum about what shops see: opens above 33 %, a click of 1.5 to 5 %, opt-outs below 0.3 %, complaints
+    near 0.01 %, bounces below 1 % (https://help.klaviyo.com/hc/en-us/articles/115000201131).
+    """
     if person is None or not person.valid:
         return Temperament(0.0, 0.0, 0.0, 0.0, "hard", False, timedelta(hours=1))
     draw = (person.id * 2654435761) % 1000  # a fixed trait of the person
-    if draw < 12:
+    if draw < 4:
         return Temperament(0.0, 0.0, 0.0, 0.0, "hard", False, timedelta(hours=1))
-    bounce = "soft" if draw < 35 else None
-    eager = 0.12 if person.asleep else 0.25 + 0.65 * person.attentive
+    bounce = "soft" if draw < 10 else None
+    eager = 0.08 if person.asleep else 0.2 + 0.55 * person.attentive
     return Temperament(
         open_rate=eager,
-        click_rate=0.7 if person.open_checkout is not None else 0.45 * eager,
-        complaint_rate=0.012 if person.asleep else 0.002,
-        opt_out_rate=0.06 if person.asleep else 0.015,
+        click_rate=0.7 if person.open_checkout is not None else 0.25 * eager,
+        complaint_rate=0.001 if person.asleep else 0.0002,
+        opt_out_rate=0.03 if person.asleep else 0.006,
         bounce=bounce,
         machine_opens=draw % 4 == 0,
         patience=timedelta(hours=3 + draw % 30),

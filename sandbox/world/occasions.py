@@ -31,6 +31,8 @@ ANNOUNCED = (
     # days until it is announced, days from then until it begins; kind, title, description, where, for whom
     (-40, 21, "store", "Neuer Laden in Köln", "Eröffnung mit Verkostung", (None, "DE", "5"), None),
     (-1, 10, "store", "Neuer Laden in Hamburg", "Zur Eröffnung gibt es Tee", (None, "DE", "2"), None),
+    (-3, 4, "store", "Neuer Laden in Berlin", "Eröffnung mit Verkostung", (None, "DE", "1"), None),
+    (-1, 5, "event", "Röstabend in Berlin", "Drei Röstungen im Vergleich", (None, "DE", "1"), None),
     (-1, 14, "release", "First Flush 2027", "Die erste Ernte ist da", (None, None, None), "Black tea"),
     (1, 12, "event", "Tea tasting in London", "Six teas with our buyer", (None, "GB", None), None),
     (2, 9, "release", "New roast: Sidama", "A light roast for filters", (None, None, None), "Coffee"),
@@ -74,7 +76,7 @@ def announce(entry: Entry) -> None:
             "kind": kind,
             "title": title,
             "description": text,
-            "starts_at": iso((entry.at + timedelta(days=until)).replace(hour=10, minute=0, second=0)),
+            "starts_at": iso((entry.at + timedelta(days=until)).replace(hour=8, minute=0, second=0)),
             "announced_at": iso(entry.at),
             "city": city,
             "country": country,

@@ -308,3 +308,16 @@ def test_a_person_who_complained_is_not_written_to_again(
     send(world, request_for("a@example.com", subject="Second"), now + 4 * WEEK)
     react_until(world, now + 8 * WEEK, person(complaint_rate=1))
     assert names(world) == {"processed": 1, "delivered": 1, "spamreport": 1, "dropped": 1}
+
+
+@pytest.mark.parametrize(("page", "least", "most"), [("/confirm/abc", 160, 185), ("/ambassadors", 60, 105)])
+def test_what_was_asked_for_is_followed_more_often_than_what_is_offered(
+    world: Store, request_for: Build, now: datetime, page: str, least: int, most: int
+) -> None:
+    mail = request_for(*addresses(200))
+    promise = f'<a href="https://shop.example{page}">Yes</a> <a href="https://shop.example/">Shop</a>'
+    mail["content"] = [{"type": "text/html", "value": promise}]
+    send(world, mail, now)
+    visits = react_until(world, now + 30 * WEEK, person(open_rate=1, click_rate=0.01))
+    assert least <= len(visits) <= most
+    assert {visit.url for visit in visits} == {f"https://shop.example{page}"}
