@@ -1,16 +1,18 @@
-"""Reminds people to restock before a consumable runs out, and ends when they buy that product again.
+"""Reminds people to restock before consumables run out: one mail for all that runs out in the same week.
 
-**Who, when.** A week before what somebody bought is used up (`triggers.replenishment_due`): by the person's
-own interval for this product after three purchases or more, else by the median of all who bought it again,
-in either case times the pieces bought last (`scores.replenishment`). `reminder` goes out at the hour at
-which the person reads; `last_cup` a week later, when the tin should be empty. Several products that run out
-together come one a week.
+**Who, when.** On the Thursday before the week in which what somebody bought is used up
+(`triggers.replenishment_due`): by the person's own interval for this product after three purchases or more,
+else by the median of all who bought it again, in either case times the pieces bought last
+(`scores.replenishment`, `scores.running_out`). `reminder` goes out at the hour at which the person reads;
+`last_cup` on the Monday after that week, when all of it should be used up. Both list what has not been
+bought again by then.
 
-**How it ends.** When the same product is bought again (`conditions.bought_again`); other orders do not end
-it. The purchase begins a new occurrence, with a new date.
+**How it ends.** When everything on the list has been bought again (`conditions.bought_again`); what is
+bought again only leaves the list, and other orders end nothing. Each purchase begins anew, in the week in
+which it will be used up.
 
-**What to change where.** Delays and cap: here. Days before, shortest interval:
-include/sql/triggers/replenishment_due.sql. What is a consumable: the tag `consumable` in the shop. Words:
+**What to change where.** Delays and cap: here. Days before the week, shortest interval:
+include/sql/scores/running_out.sql. What is a consumable: the tag `consumable` in the shop. Words:
 include/templates/replenishment/.
 """
 
@@ -21,9 +23,9 @@ flow = Flow(
     goal="bought_again",
     steps=[
         Email("reminder", after="at once, at their hour", expires="5 days"),
-        Email("last_cup", after="1 week, at their hour", expires="5 days"),
+        Email("last_cup", after="11 days since trigger, at their hour", expires="5 days"),
     ],
-    frequency_cap="1 per 6 days",
+    frequency_cap="1 per 2 days",
     relies_on=["shop"],
 )
 

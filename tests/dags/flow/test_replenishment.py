@@ -1,4 +1,4 @@
-"""Replenishment: a reminder for each product that runs out, one a week; buying that product again ends it."""
+"""Replenishment: one mail for all that runs out in a week, until all of it has been bought again."""
 
 from __future__ import annotations
 
@@ -6,35 +6,53 @@ from datetime import datetime
 
 from tests.dags.flow.shop_journeys import DAY, NOON, TEA, contact, mails_of
 
+WEEK = "2026-03-16"
 
-def due(number: int, product: str, at: datetime) -> dict:
+
+def due(number: int, at: datetime, products: int = 1) -> dict:
     return {
         "contact_id": f"shop-{number}",
-        "occurrence_id": f"{product}-2026-01-10",
+        "occurrence_id": WEEK,
         "occurred_at": at,
-        "product_id": product,
-        "bought_on": "2026-01-10",
-        "due_on": (at + 7 * DAY).date().isoformat(),
-        **TEA,
-        "title": product,
+        "product_count": products,
+        "title": "Sencha",
+        "url": TEA["url"],
+        "due_on": "2026-03-17",
     }
 
 
-def test_a_reminder_and_a_last_one_until_that_product_is_bought_again(circuit, run_dag):
+def item(number: int, position: int, title: str) -> dict:
+    product = {"product_id": title, **TEA, "title": title, "due_on": "2026-03-17"}
+    return {"contact_id": f"shop-{number}", "occurrence_id": WEEK, "position": position, **product}
+
+
+def test_one_mail_for_all_and_a_last_one_for_what_is_still_missing(circuit, run_dag):
     rows = {
         "core.contacts": [contact(number) for number in (1, 2, 3)],
-        "triggers.replenishment_due": [due(number, "sencha", NOON - DAY / 2) for number in (1, 2, 3)],
+        "triggers.replenishment_due": [due(number, NOON - DAY / 2, products=2) for number in (1, 2, 3)],
+        "triggers.replenishment_due_items": [
+            item(number, position, title)
+            for number in (1, 2, 3)
+            for position, title in enumerate(("Sencha", "Assam"), start=1)
+        ],
     }
     circuit.publish(rows)
     run_dag("flow/replenishment")
     (mail,) = mails_of(circuit, 1)
-    assert "10. Januar 2026" in mail and "17. März 2026" in mail
+    assert "Sencha" in mail and "Assam" in mail and "17. März 2026" in mail
 
-    again = {"contact_id": "shop-2", "occurrence_id": "sencha-2026-01-10", "occurred_at": NOON + DAY}
-    other = {"contact_id": "shop-3", "occurrence_id": "assam-2026-01-10", "occurred_at": NOON + DAY}
-    rows["conditions.bought_again"] = [again, other]
+    # One has bought one of the two, one has bought both, one something of another week.
+    rows["triggers.replenishment_due_items"] = [
+        item(1, 1, "Assam"),
+        item(3, 1, "Sencha"),
+        item(3, 2, "Assam"),
+    ]
+    rows["conditions.bought_again"] = [
+        {"contact_id": "shop-2", "occurrence_id": WEEK, "occurred_at": NOON + DAY},
+        {"contact_id": "shop-3", "occurrence_id": "2026-03-09", "occurred_at": NOON + DAY},
+    ]
     rows["conditions.ordered"] = [{"contact_id": "shop-3", "occurred_at": NOON + DAY}]
-    circuit.publish(rows, NOON + 8 * DAY)
+    circuit.publish(rows, NOON + 11 * DAY)
     run_dag("flow/replenishment")
     reasons = circuit.reasons()
     assert [reasons["last_cup", f"shop-{number}"] for number in (1, 2, 3)] == [
@@ -42,13 +60,5 @@ def test_a_reminder_and_a_last_one_until_that_product_is_bought_again(circuit, r
         "goal_reached",
         "planned",
     ]
-
-
-def test_of_two_products_that_run_out_together_one_waits(circuit, run_dag):
-    found = [due(1, "sencha", NOON - DAY / 2), due(1, "assam", NOON - DAY)]
-    rows = {"core.contacts": [contact(1)], "triggers.replenishment_due": found}
-    for days in (0, 2):
-        circuit.publish(rows, NOON + days * DAY)
-        run_dag("flow/replenishment")
-    (mail,) = mails_of(circuit, 1)
-    assert "sencha" in mail, "the younger occurrence comes first"
+    last = mails_of(circuit, 1)[-1]
+    assert "Assam" in last and "Sencha" not in last
