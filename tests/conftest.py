@@ -33,6 +33,15 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session")
+def postgres_uri() -> Iterator[str]:
+    """A PostgreSQL of the tests' own, started once."""
+    from kreislauf.warehouse.testing import postgres_server
+
+    with postgres_server() as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
 def airflow_db() -> Iterator[None]:
     """Airflow's own database, created once: about 8 seconds, so only where a DAG really runs."""
     from airflow.utils.db import initdb

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow
 from sqlalchemy import select
 
 from kreislauf.connections import Connection
@@ -23,25 +25,35 @@ from kreislauf.flow.testing import rows_as_select
 from kreislauf.flow.withdraw import withdraw
 from kreislauf.ledger import batches
 from kreislauf.ledger.batches import Verdict
+from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.schema import BatchState, Channel, decision, message, metadata
 from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.warehouse.engines.base import BuildInfo, bind, references
 
 ACCEPTED = Verdict(BatchState.ACCEPTED)
 
+NewLedger = Callable[[], Ledger]
+"""Opens an empty ledger."""
+
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class Tables:
-    """What flows use of an engine, over rows: the real portable SQL, without files."""
+    """What flows use of an engine, over rows: the real portable SQL, without files.
+
+    A table is made when it is asked for, and made anew only when its rows are others: a year has 500 builds.
+    """
 
     dialect = "duckdb"
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
         self.reason: str | None = None
-        self._connection = duckdb.connect(config={"threads": 1})
-        self._known: set[str] = set()
+        self._made: dict[str, Any] = {}
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(config={"threads": 1})
 
     def blocked(self) -> str | None:
         return self.reason
@@ -51,24 +63,40 @@ class Tables:
 
     def batches(self, sql: str, params: Mapping[str, Any] | None = None, build_id: str = "") -> Iterator[Any]:
         given = params or {}
-        compiled = _compiled(sql, frozenset(given))
+        compiled, tables = _compiled(sql, frozenset(given))
         values = _values(given, compiled)
-        for table in references(compiled):
+        for table in tables:
             self._create(table)
         yield from self._connection.sql(compiled, params=values or None).to_arrow_table().to_batches()
 
     def _create(self, table: str) -> None:
-        if table in self._known:
+        rows = self.rows.get(table, [])
+        if self._made.get(table) == rows:
             return
-        self._known.add(table)
+        self._made[table] = rows
         layer = table.partition(".")[0]
-        made = rows_as_select(self.dialect, table, self.rows.get(table, []))
-        self._connection.execute(f"create schema if not exists {layer}; create table {table} as {made}")
+        empty = rows_as_select(self.dialect, table, [])
+        self._connection.execute(
+            f"create schema if not exists {layer}; create or replace table {table} as {empty}"
+        )
+        if rows:
+            names = dict.fromkeys(name for row in rows for name in row)
+            texts = {name: [_text(row.get(name)) for row in rows] for name in names}
+            self._connection.register("given", pyarrow.table(texts))
+            self._connection.execute(f"insert into {table} by name select * from given")
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    return None if value is None else str(value)
 
 
 @cache
-def _compiled(sql: str, names: frozenset[str]) -> str:
-    return bind(sql, dict.fromkeys(names), "duckdb")[0]
+def _compiled(sql: str, names: frozenset[str]) -> tuple[str, list[str]]:
+    """The statement as DuckDB reads it, and the tables that stand in it."""
+    compiled = bind(sql, dict.fromkeys(names), "duckdb")[0]
+    return compiled, references(compiled)
 
 
 def _values(given: Mapping[str, Any], compiled: str) -> dict[str, Any]:
@@ -102,7 +130,7 @@ class Circuit:
     ledger: Ledger
     policy: Policy
     goals: Mapping[str, Condition] = field(default_factory=dict)
-    tables: Any = None
+    tables: Tables = field(default_factory=lambda: Tables({}))
     sent: list[Sent] = field(default_factory=list)
     runs: int = 0
 
@@ -116,7 +144,7 @@ class Circuit:
         """A build of these rows and of what the ledger knows by now."""
         names = ("flow", "step", "contact_id", "occurrence_id", "reason")
         decided = [dict(zip(names, row, strict=True)) for row in self.decisions(*names)]
-        self.tables = Tables({"staging.ledger_decisions": decided, **rows})
+        self.tables.rows = {"staging.ledger_decisions": decided, **rows}
         self.build = BuildInfo(f"build-{as_of:%Y%m%dT%H%M}", as_of)
 
     def run(self, as_of: datetime) -> Run:
@@ -161,6 +189,32 @@ class Circuit:
     def messages(self) -> list[Any]:
         with self.ledger.read() as connection:
             return list(connection.execute(select(message).order_by(message.c.message_key)))
+
+
+def disturbed(sent: Sent, policy: Policy, zone: str) -> bool:
+    """Whether a message went out in the quiet hours of its channel by this clock."""
+    quiet = policy.channel(sent.channel).quiet_hours
+    return quiet is not None and quiet.cover(sent.at.astimezone(ZoneInfo(zone)).time())
+
+
+def cap_exceeded(circuit: Circuit, policy: Policy) -> list[tuple[FrequencyCap, Sent]]:
+    """Caps of the channels, and the message that was one too many at its moment: counting those of its
+    class and above that were sent before."""
+    priorities = {row.message_key: row.priority for row in circuit.messages()}
+    found = []
+    for number, sent in enumerate(circuit.sent):
+        for cap in policy.channel(sent.channel).caps:
+            recent = [
+                other
+                for other in circuit.sent[: number + 1]
+                if other.contact_id == sent.contact_id
+                and other.channel == sent.channel
+                and 0 < priorities[other.key] <= priorities[sent.key]
+                and other.at > sent.at - cap.window
+            ]
+            if len(recent) > cap.messages:
+                found.append((cap, sent))
+    return found
 
 
 def flow_steps(folder: Path, name: str, flow: Flow) -> list[Step]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 from hypothesis import given, settings
@@ -14,8 +12,9 @@ from kreislauf.flow.decide import Run
 from kreislauf.flow.policy import ChannelPolicy, Policy
 from kreislauf.flow.words import parse_cap
 from kreislauf.ledger.schema import Channel
+from kreislauf.ledger.store import Ledger
 from tests.plugins.kreislauf.flow.test_decide import FIRST, NOON, SECOND, person
-from tests.properties.circuit import Circuit, Tables
+from tests.properties.circuit import Circuit
 
 POLICY = Policy(
     ("transactional", "cart", "flow"), {Channel.EMAIL: ChannelPolicy((parse_cap("1 per 16 hours"),))}
@@ -31,38 +30,36 @@ _people = st.lists(
 )
 
 
-def _decided(people: list[tuple], cuts: list[list[int]]) -> list[tuple]:
+def _decided(ledger: Ledger, people: list[tuple], cuts: list[list[int]]) -> list[tuple]:
     """The decisions when the contacts come in these groups, one run each, every step after the other."""
-    with tempfile.TemporaryDirectory() as folder:
-        circuit = Circuit.open(Path(folder), POLICY)
-        circuit.tables = Tables({})
-        for number, group in enumerate(cuts):
-            run = Run(f"run-{number}", "build", NOON)
-            for step in (FIRST, SECOND):
-                rows = [
-                    person(
-                        contact,
-                        step,
-                        occurrence_id=f"cart-{cart}",
-                        occurred_at=at,
-                        due_at=at,
-                        has_consent=consents,
-                        is_goal_reached=is_reached,
-                    )
-                    for contact, cart, at, consents, is_reached in people
-                    if contact in group
-                ]
-                circuit.decide(step, run, [rows])
-        found = circuit.decisions(*KEYS)
-        circuit.ledger.engine.dispose()
-        return found
+    circuit = Circuit(ledger, POLICY)
+    for number, group in enumerate(cuts):
+        run = Run(f"run-{number}", "build", NOON)
+        for step in (FIRST, SECOND):
+            rows = [
+                person(
+                    contact,
+                    step,
+                    occurrence_id=f"cart-{cart}",
+                    occurred_at=at,
+                    due_at=at,
+                    has_consent=consents,
+                    is_goal_reached=is_reached,
+                )
+                for contact, cart, at, consents, is_reached in people
+                if contact in group
+            ]
+            circuit.decide(step, run, [rows])
+    found = circuit.decisions(*KEYS)
+    ledger.engine.dispose()
+    return found
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(people=_people, seed=st.integers(0, 99), cut=st.integers(1, 3))
-def test_neither_order_nor_cuts_count(people, seed, cut):
+def test_neither_order_nor_cuts_count(new_ledger, people, seed, cut):
     everybody = [1, 2, 3, 4]
-    at_once = _decided(people, [everybody])
+    at_once = _decided(new_ledger(), people, [everybody])
     shuffled = Random(seed).sample(people, len(people))  # ruff: ignore[suspicious-non-cryptographic-random-usage]
-    assert _decided(shuffled, [everybody]) == at_once
-    assert _decided(people, [everybody[:cut], everybody[cut:], everybody]) == at_once
+    assert _decided(new_ledger(), shuffled, [everybody]) == at_once
+    assert _decided(new_ledger(), people, [everybody[:cut], everybody[cut:], everybody]) == at_once

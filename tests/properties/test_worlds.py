@@ -3,7 +3,6 @@ nothing at night, and in the end every journey is decided."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -12,11 +11,18 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from kreislauf.flow import Branch, Email, Flow, Push, Test
 from kreislauf.flow.conditions import Fact
@@ -26,9 +32,9 @@ from kreislauf.ledger.batches import Verdict
 from kreislauf.ledger.consents import Statement, record
 from kreislauf.ledger.hours import QuietHours
 from kreislauf.ledger.schema import NOT_FINAL, BatchState, Channel, ConsentState, event
-from kreislauf.ledger.store import EVERYTHING, insert_or_skip, utc_now
+from kreislauf.ledger.store import EVERYTHING, Ledger, insert_or_skip, utc_now
 from kreislauf.ledger.suppressions import suppress
-from tests.properties.circuit import ACCEPTED, Circuit, Rows, flow_steps
+from tests.properties.circuit import ACCEPTED, Circuit, NewLedger, Rows, cap_exceeded, disturbed, flow_steps
 
 START = datetime(
     2026, 10, 22, 9, tzinfo=UTC
@@ -94,11 +100,10 @@ def _resolved() -> tuple[dict[str, list[Any]], list[Any]]:
 class Worlds(RuleBasedStateMachine):
     """Rules are what people and operators do; invariants are asked after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
         self.carts, self.welcome = _resolved()
-        self.circuit = Circuit.open(self.folder, POLICY, {"flow_cart": Fact("ordered")})
+        self.circuit = Circuit(ledger, POLICY, {"flow_cart": Fact("ordered")})
         self.now = START
         self.edition = "as it began"
         self.final: dict[Any, Any] = {}
@@ -110,7 +115,6 @@ class Worlds(RuleBasedStateMachine):
 
     def _clear_up(self) -> None:
         self.circuit.ledger.engine.dispose()
-        shutil.rmtree(self.folder)
 
     @initialize(
         zones=st.lists(st.sampled_from(ZONES), min_size=2, max_size=4), hour=st.none() | st.integers(0, 23)
@@ -252,23 +256,11 @@ class Worlds(RuleBasedStateMachine):
         for sent in self.circuit.sent:
             # Who turned out to live elsewhere after it was planned keeps the old clock.
             asked = {zones[sent.contact_id], self._root(sent.contact_id).zone}
-            assert any(not NIGHT.cover(sent.at.astimezone(ZoneInfo(zone)).time()) for zone in asked), sent
+            assert not all(disturbed(sent, POLICY, zone) for zone in asked), sent
 
     @invariant()
     def no_cap_is_exceeded(self) -> None:
-        """At the moment of each message, counting those of its class and above that were sent before."""
-        priorities = {row.message_key: row.priority for row in self.circuit.messages()}
-        for number, sent in enumerate(self.circuit.sent):
-            for cap in POLICY.channel(sent.channel).caps:
-                recent = [
-                    other
-                    for other in self.circuit.sent[: number + 1]
-                    if other.contact_id == sent.contact_id
-                    and other.channel == sent.channel
-                    and priorities[other.key] <= priorities[sent.key]
-                    and other.at > sent.at - cap.window
-                ]
-                assert len(recent) <= cap.messages, (cap, recent)
+        assert cap_exceeded(self.circuit, POLICY) == []
 
     # --------------------------------------------------------------------- the world as rows
 
@@ -374,11 +366,16 @@ class Worlds(RuleBasedStateMachine):
         }
 
 
-TestWorlds = Worlds.TestCase
-TestWorlds.settings = settings(
-    max_examples=6,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    derandomize=True,
-)
+@pytest.mark.parametrize(("database", "examples"), [("sqlite", 6), ("postgres", 2)])
+def test_worlds(database, examples, request):
+    new_ledger: NewLedger = request.getfixturevalue(f"new_{database}")
+    run_state_machine_as_test(
+        lambda: Worlds(new_ledger()),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            derandomize=True,
+        ),
+    )
