@@ -3,19 +3,18 @@
 -- owner: crm
 -- grain: contact_id, occurrence_id
 {% set days_back = 7 %}
-{% set hours_ahead = 24 %}
 with announcements as (
     select * from core.announcements
     where
-        DAYS_BETWEEN(announced_at, {{ as_of }}) <= {{ days_back }}
         -- What concerns everybody belongs into the newsletter.
-        and coalesce(country, city, zip_prefix, product_type) is not null
-        -- To come to an event one has to know in time; a release stays one.
+        coalesce(country, city, zip_prefix, product_type) is not null
         and (
-            kind = 'release'
-            or starts_at is null
-            or SECONDS_BETWEEN({{ as_of }}, starts_at) >= {{ hours_ahead }} * 3600
+            DAYS_BETWEEN(announced_at, {{ as_of }}) <= {{ days_back }}
+            -- Who was invited long before is still to be reminded.
+            or (kind <> 'release' and starts_at > {{ as_of }})
         )
+        -- An event is over once it has begun; a release stays one.
+        and (kind = 'release' or starts_at is null or starts_at > {{ as_of }})
 ),
 
 contacts as (
@@ -66,6 +65,8 @@ select
     announcements.description,
     announcements.city,
     announcements.starts_at,
+    cast(floor(RATIO(SECONDS_BETWEEN({{ as_of }}, announcements.starts_at), 3600)) as bigint)
+        as hours_left,
     announcements.url,
     announcements.image_url
 from announcements

@@ -44,12 +44,21 @@ def give_codes(circuit: Any, pool: str, *codes: str) -> None:
 
 def click(circuit: Any, contact_id: str, step: str, at: datetime) -> None:
     """The person clicks in the message of this step."""
+    _react(circuit, contact_id, step, at, "click")
+
+
+def open_mail(circuit: Any, contact_id: str, step: str, at: datetime) -> None:
+    """The person opens the message of this step."""
+    _react(circuit, contact_id, step, at, "open")
+
+
+def _react(circuit: Any, contact_id: str, step: str, at: datetime, type: str) -> None:
     with circuit.ledger.write() as connection:
         asked = select(message.c.message_key).where(
             message.c.contact_id == contact_id, message.c.step == step
         )
         key = connection.execute(asked).scalar_one()
-        row = {"event_id": f"click-{key}", "message_key": key, "address": "a@example.org", "type": "click"}
+        row = {"event_id": f"{type}-{key}", "message_key": key, "address": "a@example.org", "type": type}
         connection.execute(insert(event), row | {"occurred_at": at, "recorded_at": at})
 
 
