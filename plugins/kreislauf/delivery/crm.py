@@ -13,7 +13,6 @@ import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -22,6 +21,7 @@ from kreislauf.delivery.parts import DUE_IN
 from kreislauf.delivery.single import TIMEOUT, no_answer, retry_at
 from kreislauf.delivery.transport import Answer, Envelope, From, Kind, Recipient, refuse_to_leave
 from kreislauf.ledger.store import utc_now
+from kreislauf.sources.http import server_time
 
 if TYPE_CHECKING:
     from kreislauf.connections import Connection
@@ -216,8 +216,7 @@ class _Round:
         except httpx.TransportError as error:
             failed = no_answer(error, "the CRM", "crm")
             raise _Stopped(failed.kind, failed.error or "") from error
-        if date := response.headers.get("Date"):
-            self._now = parsedate_to_datetime(date).astimezone(UTC)
+        self._now = server_time(response) or self._now
         return response
 
 

@@ -18,7 +18,7 @@ app = FastAPI(title="Kreislauf", dependencies=[Depends(requires_access_view(Acce
 def data_docs(page: str) -> FileResponse:
     """A page of the audits' reports, or a file it shows."""
     root = (home() / "data_docs").resolve()
-    file: Path = (root / page).resolve()
+    file: Path = (root / page.replace("\0", "")).resolve()
     if not file.is_relative_to(root) or not file.is_file():
         raise HTTPException(404, "there is no such report; builds that were removed take theirs along")
     return FileResponse(file)

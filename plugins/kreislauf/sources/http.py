@@ -80,8 +80,7 @@ class Api:
             response = self._client.request(method, url, headers=self._headers(), **request)
         except httpx.TransportError as error:
             raise self._no_answer(method, url, error) from error
-        if date := response.headers.get("Date"):
-            self._date = parsedate_to_datetime(date).astimezone(UTC)
+        self._date = server_time(response) or self._date
         self._judge(response)
         if check:
             check(response)
@@ -128,6 +127,14 @@ class Api:
     def _where(self, method: str, url: str) -> str:
         # Without the query: a signed URL carries its permission there.
         return f"connection {self.connection.conn_id!r}, {method} {url.partition('?')[0]}"
+
+
+def server_time(response: httpx.Response) -> datetime | None:
+    """The server's clock at its answer; None if it did not say, or says what is no date."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _wait(state: RetryCallState) -> float:

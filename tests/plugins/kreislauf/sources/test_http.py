@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from kreislauf.connections import Connection
 from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavailable
-from kreislauf.sources.http import Api
+from kreislauf.sources.http import Api, server_time
 
 OK = (200, {}, b'{"a": 1}')
 
@@ -121,3 +123,16 @@ def test_an_expired_download_does_not_show_its_signature(api, serve, tmp_path):
     with pytest.raises(Unauthorized) as caught:
         api(server.url).download(f"{server.url}/file?signature=hunter3", tmp_path / "file")
     assert "hunter3" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        ({"Date": "Sun, 22 Nov 2026 23:00:00 GMT"}, datetime(2026, 11, 22, 23, tzinfo=UTC)),
+        ({"Date": "soon"}, None),
+        ({"Date": "Fri, 99 Jan 2100 00:00:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_a_server_that_does_not_know_the_time_stops_nothing(given, moment):
+    assert server_time(httpx.Response(200, headers=given)) == moment
