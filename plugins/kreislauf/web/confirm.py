@@ -3,7 +3,8 @@
 GET  /confirm/{token}    a page with a button; changes nothing, so link scanners confirm nothing
 POST /confirm/{token}    the consent to marketing mail, with its evidence: when, by which mail
 
-A link counts once, and for `VALID_FOR` after its mail was planned.
+A link counts once, and for `VALID_FOR` after its mail was planned. It takes back an earlier objection to
+mail: who confirms has changed their mind since.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from kreislauf.delivery.links import CONFIRM, Links
-from kreislauf.ledger.consents import Statement, record
+from kreislauf.ledger.consents import Statement, record_within
 from kreislauf.ledger.schema import Channel, ConsentState, batch, message
 from kreislauf.ledger.store import Ledger
+from kreislauf.ledger.suppressions import lift_within
 from kreislauf.web import pages
 
 log = logging.getLogger(__name__)
@@ -61,8 +63,10 @@ def routes(ledger: Ledger, links: Links, clock: Callable[[], datetime]) -> APIRo
             legal_basis=BASIS,
             occurred_at=now,
         )
-        if record(ledger, [said]):
-            log.info("consent confirmed for message %s", found.message_key)
+        with ledger.write() as connection:
+            if record_within(connection, [said]):
+                lift_within(connection, found.address, said.channel, f"web {said.source_key}", now)
+                log.info("consent confirmed for message %s", found.message_key)
         return HTMLResponse(pages.confirmed(found.language))
 
     return router

@@ -60,6 +60,30 @@ def test_a_click_is_a_consent_with_evidence_and_counts_once(
     assert _rows(ledger, suppression) == []
 
 
+def test_who_confirms_has_changed_their_mind_but_only_once(
+    client: httpx.Client, ledger: Ledger, path: str, key: str, links: Links
+) -> None:
+    objection = links.unsubscribe(key).removeprefix(links.base_url)
+    client.post(objection)
+    client.post(path)
+    (stopped,) = _rows(ledger, suppression)
+    assert stopped.lifted_by == f"web confirm {key}"
+    client.post(objection)
+    client.post(path)  # the same link again says nothing new
+    (stopped,) = _rows(ledger, suppression)
+    assert stopped.lifted_at is None
+    assert [row.state for row in _rows(ledger, consent)] == ["revoked", "granted", "revoked"]
+
+
+def test_confirming_mail_does_not_take_back_an_objection_to_everything(
+    client: httpx.Client, ledger: Ledger, path: str, key: str, links: Links
+) -> None:
+    client.post(links.unsubscribe(key).removeprefix(links.base_url), data={"scope": "all"})
+    client.post(path)
+    (stopped,) = _rows(ledger, suppression)
+    assert stopped.lifted_at is None
+
+
 def test_a_link_that_turns_up_later_confirms_nothing(
     client: httpx.Client, ledger: Ledger, path: str, key: str
 ) -> None:
