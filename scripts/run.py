@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from kreislauf import places
 from kreislauf.connections import Connection
 from kreislauf.ledger.batches import sweep
 from kreislauf.ledger.store import Ledger, utc_now
@@ -271,9 +272,7 @@ def _say_where(local: Local) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument(
-        "--home", type=Path, default=Path(os.environ.get("KREISLAUF_HOME", REPOSITORY / "var"))
-    )
+    parser.add_argument("--home", type=Path, default=places.home())
     parser.add_argument("--world", type=Path, help="a Parquet file of real transactions to serve as the shop")
     parser.add_argument("--contacts", type=int, default=2000, help="people in the sandbox's world")
     parser.add_argument("--stay", action="store_true", help="leave the services running (make up)")
