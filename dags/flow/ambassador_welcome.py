@@ -1,7 +1,8 @@
-"""Takes who has accepted the invitation into the audience `ambassadors`, and welcomes them.
+"""Takes who chose to be an ambassador into the audience `ambassadors`, and welcomes them.
 
-**Who.** Who followed the button of `flow_ambassadors` (`triggers.ambassador_accepted`; clicks of scanners
-do not count) and is not in the audience. Once a year: who has left does not come back by an old mail.
+**Who.** Who followed the button of `flow_ambassadors` (clicks of scanners do not count) or filled in the
+programme's form on the site, and is not in the audience (`triggers.ambassador_accepted`). Once a year: who
+has left does not come back by an old mail.
 
 **What.** The audience at once, then the welcome with the way to the person's own link.
 

@@ -6,8 +6,8 @@
 **What.** An invitation, and after ten days a reminder for those who have not accepted. With many found at
 once, such as at the very first build, a person approves before anything is sent.
 
-**How it ends.** With acceptance: a click on the invitation's button. Then `flow_ambassador_welcome` takes
-over.
+**How it ends.** With acceptance: a click on the invitation's button, or the programme's form on the site.
+Then `flow_ambassador_welcome` takes over.
 
 **What to change where.** Who counts: `ambassador_from` in include/sql/segments/ambassadors.sql and the
 points in include/sql/scores/advocacy.sql. Texts: include/templates/ambassadors/; the button has to lead to

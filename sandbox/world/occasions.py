@@ -1,4 +1,4 @@
-"""Days that somebody has to know of: birthdays and other dates in the CRM, and what the shop announces."""
+"""What has its day: birthdays and other dates in the CRM, what the shop announces, who offers to help."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.crm import store as crm
 from sandbox.store import iso
+from sandbox.world import register
 from sandbox.world.simulation import Entry, site_url
 from sandbox.world.traffic import as_csv
 
@@ -41,6 +42,10 @@ ANNOUNCED = (
 )
 """Where: city, country, beginning of the postcode, of which all that are named must be right. For whom: who
 has bought this type of product."""
+
+
+APPLICANTS = 3
+"""How many subscribers fill in the form of the ambassadors' programme shortly before the world's present."""
 
 
 def note_dates(entry: Entry) -> None:
@@ -88,6 +93,19 @@ def announce(entry: Entry) -> None:
     )
 
 
+def apply(entry: Entry) -> None:
+    """A few subscribers offer to be ambassadors, on the page of that programme."""
+    found = entry.db.execute(
+        "select id, email from shop_customers where marketing_state = 'SUBSCRIBED' and valid_format"
+        " order by (id * 7867) % 10007, id limit ?",
+        (APPLICANTS,),
+    ).fetchall()
+    for row in found:
+        person = entry.sim.person(row["id"] - register.FIRST_CUSTOMER_ID)
+        url, about = site_url("/ambassadors"), {"email": row["email"], "topic": "ambassadors"}
+        entry.sim.site(person, entry.at, "form_submit", url, known=True, **about)
+
+
 def announcements_file(rows: list[dict[str, Any]], name: str) -> tuple[str, bytes]:
     """Marketing's list as a CSV, and where it goes."""
     return f"announcements/announcements-{name}.csv", as_csv(COLUMNS, rows, ",")
@@ -96,8 +114,9 @@ def announcements_file(rows: list[dict[str, Any]], name: str) -> tuple[str, byte
 def plan(schedule: Any, start: datetime) -> None:
     """Put everything of this module on the agenda; `start` is the end of the history."""
     schedule("note_dates", start - timedelta(days=2), 0, ahead=2)
+    schedule("apply", start - timedelta(hours=15), 0)
     for number, (days, *_) in enumerate(ANNOUNCED):
         schedule("announce", start + timedelta(days=days), 0, number=number)
 
 
-HANDLERS = {"note_dates": note_dates, "announce": announce}
+HANDLERS = {"note_dates": note_dates, "announce": announce, "apply": apply}

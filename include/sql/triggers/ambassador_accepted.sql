@@ -1,4 +1,4 @@
--- A person accepted the invitation to become an ambassador, and is none yet.
+-- A person chose to become an ambassador, by the invitation or the form, and is none yet.
 -- owner: crm
 -- grain: contact_id, occurrence_id
 with acceptances as (

@@ -451,3 +451,22 @@ def test_a_staple_is_bought_again_and_again(world):
         " where o.customer_id is not null group by o.customer_id, l.product_id having count(*) >= 4",
     )
     assert len(again) > 20
+
+
+def test_somebody_is_told_by_text_of_a_shop_that_opens_within_a_day(world):
+    with world.read() as db:
+        people = [json.loads(row["state"]) for row in db.execute("select state from world_people")]
+    tomorrow = [where for days, until, _, _, _, where, _ in occasions.ANNOUNCED if days + until == 1]
+    told = [
+        person
+        for person in people
+        for _, country, prefix in tomorrow
+        if person["texts"] and person["country"] == country and person["zip"].startswith(prefix)
+    ]
+    assert told
+
+
+def test_some_subscribers_offer_to_be_ambassadors(world):
+    offers = [event for event in site_events(world.home) if event["topic"] == "ambassadors"]
+    assert len({event["email"] for event in offers}) == len(offers) == occasions.APPLICANTS
+    assert {event["type"] for event in offers} == {"form_submit"}
