@@ -17,11 +17,12 @@ from kreislauf.delivery.templates import load
 from kreislauf.flow.candidates import NO_ITEMS, ROWS, candidate, stream
 from kreislauf.flow.conditions import Reaction
 from kreislauf.flow.decide import Run
-from kreislauf.flow.model import INCLUDE, LANGUAGES, Previous, Step
+from kreislauf.flow.model import LANGUAGES, Previous, Step
 from kreislauf.flow.policy import Policy, load_policy
 from kreislauf.flow.query import bound, query
 from kreislauf.flow.words import AT_ONCE, Delay, parse_delay, parse_span
 from kreislauf.ledger.store import chunks
+from kreislauf.places import INCLUDE
 
 if TYPE_CHECKING:
     from kreislauf.warehouse.engines.base import Engine

@@ -56,10 +56,14 @@ def occurrences(engine: Engine, step: Step, run: Run) -> int:
 
 
 def gate(engine: Engine, step: Step, run: Run) -> Gate:
-    """What the build says for a step: its audits, the age of its sources, and who is who."""
-    rows = engine.query(merged_query(), build_id=run.build_id)
-    merged = {row["record_id"]: row["contact_id"] for row in rows}
+    """What the build says for a step: its audits, the age of its sources, and (once a flow) who is who."""
+    merged = None if step.previous else _merged(engine, run)
     return Gate(engine.blocked(), _fresh_until(engine, step, run), merged=merged)
+
+
+def _merged(engine: Engine, run: Run) -> dict[str, str]:
+    rows = engine.query(merged_query(), build_id=run.build_id)
+    return {row["record_id"]: row["contact_id"] for row in rows}
 
 
 def _fresh_until(engine: Engine, step: Step, run: Run) -> datetime | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kreislauf.flow.conditions import ANY, PREVIOUS
-from kreislauf.flow.model import INCLUDE, FlowError
+from kreislauf.flow.model import FlowError
+from kreislauf.places import INCLUDE
 
 T = TypeVar("T")
 

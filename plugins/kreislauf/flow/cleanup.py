@@ -8,16 +8,15 @@ names *and* the published build still finds: who opened a mail meanwhile stays o
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kreislauf.flow.model import INCLUDE
 from kreislauf.ledger.store import Ledger, chunks
 from kreislauf.ledger.suppressions import lift, suppress
+from kreislauf.places import INCLUDE, home
 
 if TYPE_CHECKING:
     from kreislauf.warehouse.engines.base import Engine
@@ -30,8 +29,7 @@ _LIST_SIZE = "select count(*) as n from core.contacts where email is not null"
 
 def report_path(run_id: str) -> Path:
     """Where a run's report lies: <KREISLAUF_HOME>/reports/list_cleanup/."""
-    home = Path(os.environ.get("KREISLAUF_HOME") or INCLUDE.parent / "var")
-    return home / "reports" / "list_cleanup" / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', run_id)}.csv"
+    return home() / "reports" / "list_cleanup" / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', run_id)}.csv"
 
 
 def find(engine: Engine, build_id: str, report: Path) -> dict[str, Any]:

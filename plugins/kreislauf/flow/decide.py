@@ -92,7 +92,7 @@ class Gate:
     :param blocked: why the last build was not published, if it was not
     :param fresh_until: the moment up to which all sources the flow relies on are known
     :param stopped: why the flow may not go on by itself: too many complaints or bounces
-    :param merged: today's contact id by each other one that a decision stands under; None: not known
+    :param merged: today's contact id by each other one that a decision stands under; None: as it was
     """
 
     blocked: str | None = None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kreislauf.flow.files import FlowFile
-from kreislauf.flow.model import INCLUDE, Step
+from kreislauf.flow.model import Step
 from kreislauf.flow.sentences import EVENTS, MESSAGES, REASONS
 from kreislauf.flow.why import Person, Statement, Told, last_decided
 from kreislauf.flow.words import span_in_words
 from kreislauf.ledger.schema import Reason
 from kreislauf.ledger.store import Ledger
+from kreislauf.places import INCLUDE
 
 if TYPE_CHECKING:
     from kreislauf.warehouse.engines.base import BuildInfo, Engine

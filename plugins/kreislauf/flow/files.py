@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kreislauf.flow.model import INCLUDE, Flow, FlowError, Step, dag_id
+from kreislauf.flow.model import Flow, FlowError, Step, dag_id
+from kreislauf.places import INCLUDE
 
 FOLDER = INCLUDE.parent / "dags" / "flow"
 

@@ -22,11 +22,11 @@ from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.hours import LocalTime
 from kreislauf.ledger.schema import Channel
+from kreislauf.places import INCLUDE
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-INCLUDE = Path(__file__).resolve().parents[3] / "include"
 LANGUAGES = ("de", "en")
 LOOK_BACK = timedelta(days=30)
 """Occurrences older than this (or than the flow takes, if that is longer) are not asked about at

@@ -10,8 +10,9 @@ from typing import Any
 
 from kreislauf.flow import campaign
 from kreislauf.flow.campaign import RESEND_EXPIRES, Issue
-from kreislauf.flow.model import INCLUDE, Step
+from kreislauf.flow.model import Step
 from kreislauf.flow.words import WEEKDAYS, parse_span
+from kreislauf.places import INCLUDE
 
 FILE = INCLUDE / "newsletters.yaml"
 FRESH = timedelta(days=2)

@@ -15,8 +15,9 @@ from kreislauf.flow.words import parse_cap, parse_share, parse_span
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.hours import QuietHours
 from kreislauf.ledger.schema import Channel
+from kreislauf.places import INCLUDE
 
-FILE = Path(__file__).resolve().parents[3] / "include" / "policy.yaml"
+FILE = INCLUDE / "policy.yaml"
 
 T = TypeVar("T")
 

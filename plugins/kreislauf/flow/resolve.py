@@ -23,7 +23,6 @@ from kreislauf.flow.conditions import (
     parse_condition,
 )
 from kreislauf.flow.model import (
-    INCLUDE,
     LANGUAGES,
     LOOK_BACK,
     Flow,
@@ -44,6 +43,7 @@ from kreislauf.flow.words import (
 )
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.schema import Channel
+from kreislauf.places import INCLUDE
 from kreislauf.sources.streams import STREAMS
 from kreislauf.vouchers import load_pools
 

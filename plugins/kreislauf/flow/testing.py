@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from kreislauf.flow.model import INCLUDE
+from kreislauf.places import INCLUDE
 from kreislauf.warehouse.engines import BuildInfo, Engine
 from kreislauf.warehouse.model import Model
 from kreislauf.warehouse.models import load_models

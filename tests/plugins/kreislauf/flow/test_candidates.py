@@ -267,6 +267,7 @@ def test_the_gate_knows_who_was_written_to_under_another_id(engine):
     }
     run = Run("run", publish(engine, NOON, rows).build_id, NOON)
     assert gate(engine, REMINDER, run).merged == {"b": "a", "v-1": "d"}
+    assert gate(engine, LAST_CALL, run).merged is None, "asked once, with the flow's first step"
 
 
 def test_memory_does_not_grow_with_the_candidates(parquet_engine, monkeypatch):
