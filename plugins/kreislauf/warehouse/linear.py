@@ -29,7 +29,7 @@ def linear(scopes: Scopes, changed: set[str]) -> str | None:
         query = _of_changes(scopes.query, scopes, changed)
     except NotLocal:
         return None
-    return scopes.with_ctes(query, {}).sql(DIALECT) if query is not None else None
+    return scopes.with_ctes(query, {}).sql(DIALECT, copy=False) if query is not None else None
 
 
 def changed_name(table: str) -> str:

@@ -95,7 +95,7 @@ def local_in(column: str, scopes: Scopes, changed: set[str]) -> Local:
     analysis = _Analysis(scopes, changed)
     keys = analysis.new_keys()
     query = analysis.keyed(scopes.query, exp.column(column), keys, nulls=True)
-    return Local(column, keys, scopes.with_ctes(query, analysis.made()).sql(DIALECT))
+    return Local(column, keys, scopes.with_ctes(query, analysis.made()).sql(DIALECT, copy=False))
 
 
 @dataclass(frozen=True)
@@ -180,12 +180,8 @@ class _Analysis:
     ) -> exp.Expression:
         if {name for name, value in union.args.items() if value} - _SET_ARGS:
             raise NotLocal("a union with more to it")
-        copy = union.copy()
-        for side, (query, its_key) in zip(
-            ("this", "expression"), self._scopes.sides(union, key), strict=True
-        ):
-            copy.set(side, self.keyed(query, its_key, keys, nulls=nulls))
-        return copy
+        sides = [self.keyed(query, its, keys, nulls=nulls) for query, its in self._scopes.sides(union, key)]
+        return type(union)(**union.args | dict(zip(("this", "expression"), sides, strict=True)))
 
     def _select(self, select: exp.Select, key: exp.Expression, keys: Keys, nulls: bool) -> exp.Expression:
         """A SELECT for the keys alone, `key` being made of its sources' columns."""

@@ -38,6 +38,7 @@ class Scopes:
         self.ctes: dict[str, exp.Expression] = {}
         self._columns_of = columns
         self._outputs: dict[int, dict[str, exp.Expression]] = {}
+        self._tables: dict[int, tuple[set[str], set[str], exp.Expression]] = {}
         self._take_ctes(self.query)
         if self.query.find(exp.With) or any(cte.find(exp.With) for cte in self.ctes.values()):
             raise NotLocal("a query within an expression has CTEs of its own")
@@ -62,18 +63,17 @@ class Scopes:
             self.ctes[cte.alias] = cte.this
 
     def with_ctes(self, query: exp.Expression, made: Mapping[str, exp.Expression]) -> exp.Expression:
-        """The query with those CTEs it reads, as written or `made`, of which each reads earlier ones."""
+        """The query, changed in place, with the CTEs it reads, as written or `made`; each reads earlier ones."""
         available, needed, open_ = self.ctes | made, set(), [query]
         while open_:
             for table in open_.pop().find_all(exp.Table):
                 if not table.db and table.name in available and table.name not in needed:
                     needed.add(table.name)
                     open_.append(available[table.name])
-        complete = query.copy()
         for name in available:
             if name in needed:
-                complete = complete.with_(name, available[name].copy(), copy=False)
-        return complete
+                query = query.with_(name, available[name].copy(), copy=False)
+        return query
 
     def columns(self, relation: exp.Expression) -> list[str]:
         """The columns that a table, CTE or query gives."""
@@ -157,13 +157,19 @@ class Scopes:
 
     def reads(self, node: exp.Expression, tables: set[str]) -> bool:
         """Whether it reads one of these tables, also through CTEs; so does what is not known."""
-        for table in node.find_all(exp.Table):
-            if table.db:
-                if f"{table.db}.{table.name}" in tables:
-                    return True
-            elif table.name not in self.ctes or self.reads(self.ctes[table.name], tables):
-                return True
-        return False
+        named, ctes = self._tables_in(node)
+        return not tables.isdisjoint(named) or any(
+            name not in self.ctes or self.reads(self.ctes[name], tables) for name in ctes
+        )
+
+    def _tables_in(self, node: exp.Expression) -> tuple[set[str], set[str]]:
+        """`layer.table` and CTEs that it names itself."""
+        if id(node) not in self._tables:
+            found = list(node.find_all(exp.Table))
+            named = {f"{table.db}.{table.name}" for table in found if table.db}
+            # With the node, whose id is its own as long as it lives.
+            self._tables[id(node)] = named, {table.name for table in found if not table.db}, node
+        return self._tables[id(node)][:2]
 
     def conditions(self, condition: exp.Expression | None, sources: Sources) -> list[exp.Expression]:
         if condition is None:
