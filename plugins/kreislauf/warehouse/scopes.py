@@ -63,7 +63,7 @@ class Scopes:
             self.ctes[cte.alias] = cte.this
 
     def with_ctes(self, query: exp.Expression, made: Mapping[str, exp.Expression]) -> exp.Expression:
-        """The query, changed in place, with the CTEs it reads, as written or `made`; each reads earlier ones."""
+        """The query, changed in place, with the CTEs it reads, written or `made`; one reads earlier ones."""
         available, needed, open_ = self.ctes | made, set(), [query]
         while open_:
             for table in open_.pop().find_all(exp.Table):
