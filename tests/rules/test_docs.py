@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from pathlib import Path
 
 import pytest
 
+from kreislauf.delivery.webhook import sign
+from kreislauf.sources.streams import SITE_EVENTS
 from kreislauf.warehouse.models import load_models
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -43,3 +47,23 @@ def test_what_is_named_is_there(page: Path) -> None:
     assert not [name for name, file in files.items() if not file.exists()]
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.M))
     assert not set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M)) - targets
+
+
+def test_every_field_of_the_sites_events_is_told() -> None:
+    columns = [column for table in SITE_EVENTS.tables.values() for column in table.columns.values()]
+    named = re.findall(r"`([a-z_]+)`", (REPOSITORY / "docs" / "site.md").read_text())
+    assert not {column.path.rpartition(".")[2] for column in columns} - {*named, "question", "answer"}
+
+
+def test_a_receiver_can_check_a_webhook_as_told() -> None:
+    (example,) = re.findall(r"```python\n(.+?)```", (REPOSITORY / "docs" / "site.md").read_text(), re.S)
+    told = {"hmac": hmac, "hashlib": hashlib}
+    exec(example, told)  # ruff: ignore[exec-builtin] the page's own example
+    header = sign("secret", b"{}", 1_000)
+    assert told["is_genuine"]("secret", header, b"{}", 1_100.0)
+    for secret, body, now in (
+        ("other", b"{}", 1_100.0),
+        ("secret", b"[]", 1_100.0),
+        ("secret", b"{}", 2_000.0),
+    ):
+        assert not told["is_genuine"](secret, header, body, now)
