@@ -7,7 +7,7 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
 # What a new volume is given; and Airflow's own files, which no two containers share.
-RUN cd /opt/kreislauf && install --directory --owner=airflow var var/landing var/landing/inbox /opt/airflow
+RUN install --directory --owner=airflow var var/landing var/landing/inbox /opt/airflow
 
 USER airflow
 ENV AIRFLOW_HOME=/opt/airflow \
