@@ -12,7 +12,7 @@ from kreislauf.flow.model import Step
 from kreislauf.flow.sentences import EVENTS, MESSAGES, REASONS
 from kreislauf.flow.why import Person, Statement, Told, last_decided
 from kreislauf.flow.words import span_in_words
-from kreislauf.ledger.schema import Reason
+from kreislauf.ledger.schema import Outcome, Reason
 from kreislauf.ledger.store import Ledger
 from kreislauf.places import INCLUDE
 
@@ -52,7 +52,7 @@ def _decision(
     row, zone = told.decision, ZoneInfo(person.timezone)
     step = next((step for step in flow.steps if step.name == row.step), None) if flow else None
     variant = f", variant {row.variant}" if row.variant else ""
-    yield f"{row.flow}  {row.step} ({row.channel or 'branch'}{variant}): {row.reason}"
+    yield f"{row.flow}  {row.step} ({row.channel or 'branch'}{variant}): {row.reason}{_then(told.message)}"
     yield f"  {REASONS[Reason(row.reason)]}"
     if flow is not None and step is None:
         yield "  This step is not in the flow's file any more."
@@ -84,6 +84,14 @@ def _decision(
     yield from (f"  {name:<10}  {text}" for name, text in facts.items() if text)
 
 
+def _then(sent: Any) -> str:
+    """What became of a planned message, in a word: the decision alone would look like a message received."""
+    if sent is None:
+        return ""
+    reason = f" ({sent.outcome_reason})" if sent.state == Outcome.SKIPPED else ""
+    return f", then {sent.state}{reason}"
+
+
 def _place(row: Any, step: str | None = None) -> tuple[str, ...]:
     return (row.flow, step or row.step, row.contact_id, row.occurrence_id)
 
@@ -107,6 +115,8 @@ def _occurrence(row: Any, step: Step | None, zone: ZoneInfo) -> str:
 
 def _due(row: Any, zone: ZoneInfo) -> str:
     due = _local(row.due_at, zone) if row.due_at else "not known"
+    if row.reason == Reason.PREVIOUS_STEP_OPEN:
+        due += " at the earliest"
     return due + (f", to go out {_local(row.send_at, zone)}" if row.send_at else "")
 
 

@@ -21,7 +21,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.NOT_IN_PILOT: "The flow acts on a share of the people only, and this person is not in it.",
     Reason.NOT_APPROVED: "A person was asked to approve the messages, and did not.",
     Reason.NOT_DUE: "The delay is not over.",
-    Reason.PREVIOUS_STEP_OPEN: "The step before is not decided.",
+    Reason.PREVIOUS_STEP_OPEN: "The step before is not decided yet.",
     Reason.FREQUENCY_CAP: "The person has got, or will get, as many messages as one may in that time.",
     Reason.RUN_CAP: "The run, or the day, had as many messages as it may; who waited longest came first.",
     Reason.NO_VOUCHER: "No voucher code was left in the pool.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Table, func, or_, select
 
+from kreislauf.flow import files
 from kreislauf.ledger.schema import batch, consent, decision, event, message, suppression
 from kreislauf.ledger.store import Ledger
 
@@ -119,6 +120,23 @@ def decisions(ledger: Ledger, engine: Engine | None, person: Person, flow: str |
             )
         )
     return told
+
+
+def flow_named(ledger: Ledger, given: str) -> str:
+    """The name in the ledger of a flow, by its DAG's id or its file's name, or of a campaign by its DAG's id.
+
+    Raises LookupError that lists those that there are.
+    """
+    try:
+        return files.find(given).name
+    except LookupError as error:
+        with ledger.read() as connection:
+            campaigns = connection.scalars(
+                select(decision.c.flow).where(decision.c.flow.startswith("campaign_")).distinct()
+            ).all()
+        if given in campaigns:
+            return given
+        raise LookupError(", ".join([error.args[0], *sorted(campaigns)])) from None
 
 
 def last_decided(ledger: Ledger, flow: str) -> datetime | None:

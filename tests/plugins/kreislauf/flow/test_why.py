@@ -136,6 +136,22 @@ def test_every_reason_is_a_sentence(ledger, engine, reason):
     assert ("asked again" in found) == (reason in NOT_FINAL)
 
 
+def test_the_first_line_says_what_became_of_a_message(ledger, engine):
+    decided(ledger, Reason.PLANNED)
+    sent(ledger, BatchState.ACCEPTED, Outcome.SKIPPED, "frequency_cap")
+    assert "flow_welcome  hello (email): planned, then skipped (frequency_cap)\n" in text(ledger, engine)
+
+
+def test_a_campaign_is_asked_about_by_its_name(ledger):
+    with pytest.raises(LookupError, match=r"no flow 'campaign_newsletter'; there are: .*winback$"):
+        why.flow_named(ledger, "campaign_newsletter")
+    decided(ledger, Reason.PLANNED, flow="campaign_newsletter")
+    assert why.flow_named(ledger, "campaign_newsletter") == "campaign_newsletter"
+    assert why.flow_named(ledger, "welcome") == why.flow_named(ledger, "flow_welcome") == "flow_welcome"
+    with pytest.raises(LookupError, match=r"'welcom'; there are: .*winback, campaign_newsletter$"):
+        why.flow_named(ledger, "welcom")
+
+
 def test_the_docs_say_the_same_sentences():
     page = (REPOSITORY / "docs" / "why.md").read_text(encoding="utf-8")
     for reason, sentence in REASONS.items():
