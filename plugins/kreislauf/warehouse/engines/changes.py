@@ -46,7 +46,7 @@ the keys takes more memory than it spares work."""
 
 _CANDIDATES = 4
 
-_SAMPLE = 20_000
+_SAMPLE = 5_000
 """Rows of an input by which it is judged how many of them a change touches."""
 
 _FEW_ROWS = 100_000
@@ -85,6 +85,7 @@ class Update:
         # Two hashes of 64 bits: equal rows are equal, others do not meet by chance.
         self._marks = f"hash({self._names}) as mark_1, hash({', '.join(reversed(names))}) as mark_2"
         self._new = self._old = ""
+        self._all_copies = False  # whether each row that differs is new or gone, and none stays
         self.added = self.removed = 0
         """How many rows are new, and how many are gone, once that is computed."""
 
@@ -150,6 +151,7 @@ class Update:
         looked_at = f'"{by}" in (select "{by}" {gone}) or "{by}" is null' if max(distinct) else "true"
         run(f"create or replace temp table old_rows as {marked} before where {looked_at}")
         self._old = "select * from old_rows"
+        self._all_copies = False  # of the rows looked at, others may stay
         found = self._differing(self._old, "-__times")
         [(there,)] = run(f"select count(*) from {found}").fetchall()
         return there == self.removed
@@ -205,18 +207,21 @@ class Update:
         """
         self._new, self._old = new, old
         self._connection.execute(
-            "create or replace temp table differing as select mark_1, mark_2, sum(__times) as __times from ("
+            "create or replace temp table differing as select mark_1, mark_2, sum(__times) as __times,"
+            " count(*) as __copies from ("
             f" select mark_1, mark_2, 1 as __times from ({new})"
             f" union all select mark_1, mark_2, -1 from ({old})"
             ") group by mark_1, mark_2 having sum(__times) <> 0"
         )
-        [(self.added, self.removed)] = self._connection.execute(
-            "select coalesce(sum(greatest(__times, 0)), 0), coalesce(sum(greatest(-__times, 0)), 0)"
-            " from differing"
+        [(self.added, self.removed, self._all_copies)] = self._connection.execute(
+            "select coalesce(sum(greatest(__times, 0)), 0), coalesce(sum(greatest(-__times, 0)), 0),"
+            " coalesce(bool_and(__copies = abs(__times)), true) from differing"
         ).fetchall()
 
     def _differing(self, rows: str, times: str) -> str:
         """Of rows with marks those that differ: of equal ones as many as there are too many of."""
+        if self._all_copies:
+            return f"({rows}) semi join (from differing where {times} > 0) using (mark_1, mark_2)"
         return (
             f"(select rows.*, {times} as __wanted, row_number() over (partition by mark_1, mark_2) as __copy"
             f" from ({rows}) as rows inner join differing using (mark_1, mark_2) where {times} > 0)"

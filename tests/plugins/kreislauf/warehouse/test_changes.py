@@ -8,12 +8,14 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from kreislauf.warehouse.engines import WarehouseError
 from kreislauf.warehouse.engines import parquet as parquet_engine_module
-from kreislauf.warehouse.engines.changes import Update
+from kreislauf.warehouse.engines.changes import Change, Update
 from kreislauf.warehouse.engines.parquet import ParquetEngine
+from kreislauf.warehouse.engines.relations import rows_of
 from kreislauf.warehouse.testing import land_rows
 
 AS_OF = datetime(2026, 1, 10, 6, tzinfo=UTC)
@@ -266,6 +268,25 @@ def test_a_table_that_is_another_every_time_is_compared_once(engine, world, monk
         engine.publish(made)
         assert len(compared) == (hour == 1)
         assert engine.query(f"select min(of_all) as n from {name}") == [{"n": 300 + 5 * hour}]
+
+
+def test_of_equal_rows_as_many_go_as_are_gone(tmp_path):
+    file, part = tmp_path / "0.parquet", tmp_path / "part"
+    with duckdb.connect() as database:
+        database.execute("create schema core; create table core.touches as select 'a' as product_id")
+        database.execute(f"copy (select 'a' as product_id from range(3)) to '{file}' (format parquet)")
+        update = Update(database, rows_of([file], with_position=True), 3)
+        change = Change("select 'a' as product_id", "select 'b' as product_id from range(2)", 4)
+        assert (
+            update.compute(
+                TABLES["core.duplicates"].replace("staging.events", "core.touches"), {"core.touches": change}
+            )
+            == "changes"
+        )
+        assert (update.added, update.removed) == (2, 1)
+        update.write(part)
+        left = database.execute(update.rows_now(part)).fetchall()
+    assert sorted(left) == [("a",), ("a",), ("b",), ("b",)]
 
 
 def test_what_cannot_be_computed_in_part_is_computed_whole(engine, world):
