@@ -16,7 +16,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, ExceptionRetryPolicy, Param, RetryAction, RetryRule, TaskGroup, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
 from kreislauf.assets import PUBLISHED
 from kreislauf.delivery.transport import DeliveryError, SendingDisabled
@@ -244,9 +244,28 @@ def _send(flow: str, step: str, channel: Any, as_of: datetime, context: Mapping[
     if (flow, step, channel) not in due(ledger, utc_now(), as_of):
         # A channel that nobody is reached on needs no connection.
         return SendResult(swept=sweep(ledger, utc_now()), is_paused=ledger.is_paused(flow))
+    transport = _transport(channel)
+    if transport is None:
+        return SendResult(swept=sweep(ledger, utc_now()))
     owner = f"{context['dag_run'].run_id} try {context['ti'].try_number}"
-    transport, links = hooks.transport(channel), hooks.links()
-    return send(ledger, transport, Templates(), flow, step, owner, links, as_of=as_of)
+    return send(ledger, transport, Templates(), flow, step, owner, hooks.links(), as_of=as_of)
+
+
+def _transport(channel: Any) -> Any:
+    """What sends on a channel; None for one that is not set up here: its messages wait, and expire.
+
+    Mail has to be: raises DeliveryError if it is not.
+    """
+    from kreislauf import hooks
+    from kreislauf.ledger.schema import Channel
+
+    try:
+        return hooks.transport(channel)
+    except (AirflowNotFoundException, ValueError) as error:
+        if channel is Channel.EMAIL:
+            raise DeliveryError(str(error)) from error
+        log.warning("%s is not set up, its messages wait until they expire: %s", channel, error)
+        return None
 
 
 def rehearse(steps: Sequence[Step], run: Any) -> dict[str, Any]:

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from kreislauf.flow.conditions import Condition
 from kreislauf.flow.words import AT_ONCE, Delay
-from kreislauf.ledger.consents import SERVICE
 from kreislauf.ledger.frequency import FrequencyCap
 from kreislauf.ledger.hours import LocalTime
-from kreislauf.ledger.schema import Channel
+from kreislauf.ledger.schema import SERVICE, Channel
 from kreislauf.places import INCLUDE
 
 if TYPE_CHECKING:

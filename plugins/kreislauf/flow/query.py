@@ -8,8 +8,7 @@ from typing import Any
 
 from kreislauf.flow.conditions import Comparison, Condition, Fact, Known, Member, Reaction, Stage
 from kreislauf.flow.model import Step
-from kreislauf.ledger.consents import SERVICE
-from kreislauf.ledger.schema import NOT_FINAL
+from kreislauf.ledger.schema import NOT_FINAL, SERVICE
 
 _RECORDS = """records as (
     -- Every id by which the ledger may know a person: each record's own, and the visitor's from before

@@ -154,7 +154,8 @@ def _reasons(step: Step, run: Run, gate: Gate, timed: Any) -> list[tuple[ColumnE
         (c.has_consent == false(), Reason.NO_CONSENT.value),
     ]
     if step.channel in INBOXES:
-        found.append((is_suppressed(c.address, c.contact_id, step.channel), Reason.SUPPRESSED.value))
+        is_stopped = is_suppressed(c.address, c.contact_id, step.channel, step.topic)
+        found.append((is_stopped, Reason.SUPPRESSED.value))
     return [
         *found,
         (c.is_in_pilot == false(), Reason.NOT_IN_PILOT.value),

@@ -17,8 +17,7 @@ from sqlalchemy import and_, bindparam, select, update
 from kreislauf.flow.conditions import Condition, Fact, Member, Stage
 from kreislauf.flow.files import find
 from kreislauf.flow.model import INBOXES
-from kreislauf.ledger.consents import SERVICE
-from kreislauf.ledger.schema import BatchState, Outcome, Reason, batch, decision, message
+from kreislauf.ledger.schema import SERVICE, BatchState, Outcome, Reason, batch, decision, message
 from kreislauf.ledger.store import Ledger, chunks, paused, utc_now
 
 if TYPE_CHECKING:

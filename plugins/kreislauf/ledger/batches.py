@@ -298,7 +298,9 @@ def _skip(connection: Connection, row: Any, as_of: datetime | None, now: datetim
     skipped: Counter[str] = Counter()
     mine = (message.c.batch_id == row.id, message.c.outcome.is_(None))
     stops = {
-        Reason.SUPPRESSED: is_suppressed(message.c.address, message.c.contact_id, row.channel),
+        Reason.SUPPRESSED: is_suppressed(
+            message.c.address, message.c.contact_id, row.channel, message.c.topic
+        ),
         Reason.NO_CONSENT: is_revoked_since(
             message.c.address, message.c.contact_id, message.c.topic, row.channel, message.c.planned_at
         ),

@@ -12,12 +12,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from kreislauf.ledger.schema import Channel, ConsentState, consent
+from kreislauf.ledger.schema import MARKETING, SERVICE, Channel, ConsentState, consent
 from kreislauf.ledger.store import Ledger, insert_or_skip, utc_now
 from kreislauf.ledger.suppressions import EVERY_CHANNEL
-
-MARKETING, SERVICE = "marketing", "service"
-"""The topic that stands for all marketing, and that of messages about a contract, which need no consent."""
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,9 @@ class Channel(StrEnum):
     AUDIENCE = "audience"
 
 
+MARKETING, SERVICE = "marketing", "service"
+"""The topic that stands for all marketing, and that of messages about a contract, which need no consent."""
+
 REPEATABLE = frozenset({Channel.ONSITE, Channel.CRM, Channel.WEBHOOK, Channel.AUDIENCE})
 """May be offered again when nobody knows what became of them: the receiver, or our own table, tells a
 message it has by the message's key."""

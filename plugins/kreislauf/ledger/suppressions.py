@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kreislauf.ledger.schema import Channel, SuppressionReason, suppression
+from kreislauf.ledger.schema import MARKETING, SERVICE, Channel, SuppressionReason, suppression
 from kreislauf.ledger.store import Ledger, chunks, utc_now
 
 ABOUT_ADDRESS = frozenset(
@@ -128,11 +128,22 @@ def is_suppressed(
     address: ColumnElement[str],
     contact_id: ColumnElement[str],
     channel: ColumnElement[str] | str = Channel.EMAIL.value,
+    topic: ColumnElement[str] | str = MARKETING,
 ) -> ColumnElement[bool]:
-    """SQL: whether a suppression in force stops this address or this contact on this channel."""
+    """SQL: whether a suppression in force stops this address or this contact on this channel.
+
+    Who has opted out of mail still gets what is about a contract or was just asked for (topic `service`),
+    such as the mail that confirms a new subscription. A text message's STOP, and an objection to
+    everything, stop that too.
+    """
     asked = literal(channel) if isinstance(channel, str) else channel
     is_about_all = (suppression.c.channel == EVERY_CHANNEL) & asked.not_in(_OWN_RECORDS)
     in_force = [suppression.c.lifted_at.is_(None), or_(suppression.c.channel == asked, is_about_all)]
+    about = literal(topic) if isinstance(topic, str) else topic
+    is_of_mail = and_(
+        suppression.c.reason == SuppressionReason.OPT_OUT.value, suppression.c.channel == Channel.EMAIL.value
+    )
+    in_force.append(or_(about != SERVICE, not_(is_of_mail)))
     has_no_contact = suppression.c.contact_id.is_(None)
     by_address = select(suppression.c.id).where(
         *in_force,

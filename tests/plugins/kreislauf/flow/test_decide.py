@@ -22,7 +22,8 @@ from kreislauf.flow.decide import BadCandidates, Gate, Run, decide
 from kreislauf.flow.model import Previous, Step
 from kreislauf.flow.policy import Policy
 from kreislauf.flow.words import Delay, parse_cap
-from kreislauf.ledger.schema import batch, candidate, decision, event, message, metadata
+from kreislauf.ledger.batches import claim
+from kreislauf.ledger.schema import Channel, batch, candidate, decision, event, message, metadata
 from kreislauf.ledger.store import EVERYTHING, Ledger
 from kreislauf.ledger.suppressions import suppress
 
@@ -154,6 +155,31 @@ def test_the_suppressed_are_not_written_to(any_ledger):
     suppress(any_ledger, [{"address": "person1@example.org"}], "hard_bounce", "test")
     suppress(any_ledger, [{"address": "old@example.org", "contact_id": "shop-2"}], "opt_out", "test")
     assert ask(any_ledger, person(1), person(2), person(3)) == {"planned": 1, "suppressed": 2}
+
+
+@pytest.mark.parametrize(
+    ("reason", "channel", "result"),
+    [
+        ("opt_out", "email", "planned"),
+        ("opt_out", "all", "suppressed"),
+        ("complaint", "email", "suppressed"),
+        ("hard_bounce", "email", "suppressed"),
+    ],
+)
+def test_who_opted_out_of_mail_still_gets_what_is_about_a_contract(any_ledger, reason, channel, result):
+    stopped = [{"address": "person1@example.org", "contact_id": "shop-1"}]
+    suppress(any_ledger, stopped, reason, "test", channel)
+    service = replace(FIRST, topic="service")
+    assert ask(any_ledger, person(), step=service) == {result: 1}
+    claimed = claim(any_ledger, service.flow, service.name, "me", NOON)
+    assert (claimed is not None and len(claimed.messages) == 1) == (result == "planned")
+    assert ask(any_ledger, person(occurrence_id="next")) == {"suppressed": 1}
+
+
+def test_a_stop_by_text_message_stops_every_text_message(ledger):
+    suppress(ledger, [{"address": "person1@example.org"}], "opt_out", "test", "sms")
+    step = replace(FIRST, channel=Channel.SMS, topic="service", templates={"": "cart/sms"})
+    assert ask(ledger, person(), step=step) == {"suppressed": 1}
 
 
 # ------------------------------------------------------------------------------ later steps
