@@ -11,7 +11,7 @@ import sys
 
 from kreislauf.flow import why
 from kreislauf.flow.explain import explain, undecided
-from kreislauf.flow.files import find, read_all
+from kreislauf.flow.files import read_all
 from scripts import stores
 
 
@@ -20,12 +20,12 @@ def main(arguments: list[str]) -> int:
     usage = "make why contact=shop-1042 [flow=welcome]"
     parser = argparse.ArgumentParser(prog="make why", usage=usage, description=__doc__)
     parser.add_argument("contact", help="contact id, record id, visitor id or e-mail address")
-    parser.add_argument("--flow", help="only this one: its DAG's id or its file's name")
+    parser.add_argument("--flow", help="only this flow or campaign: its DAG's id or its file's name")
     given = parser.parse_args(arguments)
     try:
         flows = read_all()
-        wanted = find(given.flow).name if given.flow else None
         ledger, engine = stores.ledger(), stores.warehouse()
+        wanted = why.flow_named(ledger, given.flow) if given.flow else None
         person = why.find(ledger, engine, given.contact)
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
