@@ -47,7 +47,7 @@ class ParquetEngine(FolderEngine):
     With 700 MB the process stays below 1 GiB at a million contacts; what does not fit goes to the disk.
     """
 
-    in_part_from = 20_000
+    in_part_from = 100_000
     """What reads fewer rows is computed whole sooner than in part."""
 
     replaced_below = 20_000
