@@ -50,7 +50,7 @@ down: ## stop what `make up` left running
 test: $(READY) .venv-duckdb/.ready ## the whole test suite
 	@$(RUN) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-check: $(READY) ## ruff, sqlfluff, templates and the conventions of this repository, in seconds
+check: $(READY) ## ruff, sqlfluff, templates and the conventions of this repository
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) scripts.sql --check
