@@ -78,3 +78,22 @@ def test_nothing_goes_out_that_should_not_any_more(new_ledger, rounds, wait):
             world.holds()
     finally:
         world._clear_up()
+
+
+def test_who_clicked_is_left_alone_and_the_control_group_gets_nothing(new_ledger):
+    world = World(new_ledger())
+    world.people_come(["UTC"] * 3, None)
+    for who in range(3):
+        world.leaves_a_cart(who, 200)
+    world.time_passes(5)
+    world.runs()
+    reminded = [(sent.contact_id, sent.step) for sent in world.circuit.sent]
+    world.clicks(reminded.index(("shop-3", "reminder")))
+    for hours in (24, 19):  # a day later, and at nine
+        world.time_passes(hours)
+        world.runs()
+    world.nobody_of_the_control_group_is_written_to()
+    world.who_clicked_is_not_asked_again()
+    got = [(sent.contact_id, sent.step) for sent in world.circuit.sent if sent.flow == "flow_cart"]
+    assert sorted(got) == [("shop-3", "reminder"), ("shop-4", "last_call"), ("shop-4", "reminder")]
+    world._clear_up()
