@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,8 +67,18 @@ class Circuit:
         return sorted(found, key=lambda mail: (mail["To"], mail["Subject"]))
 
 
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated ledger's file, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "ledger.db"
+    ledger = Ledger.open(Connection("ledger", "sqlite", str(path)))
+    ledger.migrate()
+    ledger.engine.dispose()
+    return path
+
+
 @pytest.fixture
-def circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Circuit:
+def circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_ledger: Path) -> Circuit:
     sender = {
         "from_email": "hello@shop.example",
         "from_name": "Shop",
@@ -81,8 +93,9 @@ def circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Circuit:
     for name, connection in connections.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
     monkeypatch.setenv("KREISLAUF_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power cut is tested here, and a build has 140 files
+    shutil.copy(empty_ledger, tmp_path / "ledger.db")
     ledger = Ledger.open(Connection.from_env("ledger"))
-    ledger.migrate()
     return Circuit(tmp_path, engine_for(Connection.from_env("warehouse")), ledger)
 
 
