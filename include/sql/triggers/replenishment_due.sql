@@ -1,5 +1,5 @@
--- A buyer will run out of something in a week (scores.running_out), from some days before that week:
--- all that it runs out of in one week is one occurrence, known by the week's Monday.
+-- A buyer will run out of something in a week (scores.running_out), from some days before it: all
+-- that it runs out of in one week is one occurrence, known by the week's Monday.
 -- owner: crm
 -- grain: contact_id, occurrence_id
 {% set asked_for_days = 30 %}
