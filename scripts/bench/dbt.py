@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import pyarrow
 
+from kreislauf.warehouse.engines.base import without_comments
 from kreislauf.warehouse.engines.parquet import raw_relation
 from kreislauf.warehouse.models import LAYERS, Model, load_models
 from kreislauf.warehouse.raw import raw_columns
@@ -113,7 +114,8 @@ def _as_dbt(model: Model, sql: str) -> str:
 
     table = model.name.partition(".")[2]
     config = f"{{{{ config(schema='{model.layer}', alias='{table}') }}}}\n"
-    return config + _REFERENCE.sub(ref, sql)
+    # A table that a comment speaks of is not read.
+    return config + _REFERENCE.sub(ref, without_comments(sql))
 
 
 def _dbt_name(name: str) -> str:

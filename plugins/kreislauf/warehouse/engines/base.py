@@ -34,6 +34,7 @@ ABANDONED_AFTER = timedelta(days=1)
 """A build that was not published this long after it began is left over from a failed run."""
 
 _REFERENCE = re.compile(rf"\b({'|'.join(LAYERS)})\.([a-z_][a-z0-9_]*)")
+_COMMENT = re.compile(r"^[ ]*--.*$|/\*[\s\S]*?\*/", re.MULTILINE)
 
 
 class WarehouseError(RuntimeError):
@@ -148,7 +149,12 @@ def new_build_id(as_of: datetime) -> str:
 
 def references(sql: str) -> list[str]:
     """`layer.table` names that occur in a statement, or look as if they did."""
-    return sorted({match[0] for match in _REFERENCE.finditer(sql)})
+    return sorted({match[0] for match in _REFERENCE.finditer(without_comments(sql))})
+
+
+def without_comments(sql: str) -> str:
+    """A statement without its lines of comment and without comments in `/* */`."""
+    return _COMMENT.sub("", sql)
 
 
 def fingerprint(sql: str, inputs: Mapping[str, str]) -> str:
