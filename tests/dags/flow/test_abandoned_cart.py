@@ -31,6 +31,7 @@ def cart(number: int, left: datetime, amount: int = 50) -> dict:
 
 def lying_in(number: int, position: int) -> dict:
     return {
+        "contact_id": f"shop-{number}",
         "occurrence_id": f"checkout-{number}",
         "position": position,
         "title": f"Kettle {number}.{position}",

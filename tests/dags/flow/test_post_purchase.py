@@ -26,7 +26,8 @@ def progress(number: int, event: str, at: datetime, **offers) -> dict:
 
 
 def bought(number: int, event: str) -> dict:
-    return {"occurrence_id": f"{number}-{event}", "position": 1, **TEA}
+    whose = {"contact_id": f"shop-{number}", "occurrence_id": f"{number}-{event}"}
+    return {**whose, "position": 1, **TEA}
 
 
 def test_an_order_is_thanked_for_in_two_forms_and_followed_by_what_goes_with_it(circuit, run_dag):

@@ -20,7 +20,8 @@ def test_three_mails_and_the_discount_is_in_the_last_one_only(circuit, run_dag):
         "core.contacts": [contact(number) for number in (1, 2)],
         "triggers.lapsed": [lapsed(number) for number in (1, 2)],
         "triggers.lapsed_items": [
-            {"occurrence_id": f"order-{number}", "position": 1, **TEA} for number in (1, 2)
+            {"contact_id": f"shop-{number}", "occurrence_id": f"order-{number}", "position": 1, **TEA}
+            for number in (1, 2)
         ],
     }
     give_codes(circuit, "winback", "COMEBACK-1", "COMEBACK-2")
