@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
                 return 1
         _report(runs[size], size, stages, given.verbose)
     if len(runs) > 1:
-        report.print_growth(runs, given.verbose)
+        report.print_growth(runs, stages, given.verbose)
     if "build" in stages:
         report.print_targets(runs)
     if given.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -85,20 +86,20 @@ def print_flows(figures: Figures, is_verbose: bool) -> None:
         )
 
 
-def print_growth(runs: dict[int, Figures], is_verbose: bool) -> None:
-    """How the CPU seconds of steps and models grow: exponents from each size to the next.
+def print_growth(runs: dict[int, Figures], stages: Sequence[str], is_verbose: bool) -> None:
+    """How the CPU seconds of the stages' steps and models grow: exponents from each size to the next.
 
     1 is in proportion; below 1 part of the cost does not depend on the data, above 1 more data cost
-    more a row.
+    more a row. A sample that is the same at each size is left out.
     """
     sizes = sorted(runs)
-    names = {step.name: step.title for stage in STAGES.values() for step in stage.steps if step.is_listed} | {
-        "build.full": "full build"
-    }
+    asked = [step for name in stages for step in STAGES[name].steps if step.is_listed]
+    names = {"build.full": "full build"} if "build" in stages else {}
+    names |= {step.name: step.title for step in asked}
     steps = {
         title: [_cost(runs[size].get(name)) for size in sizes]
         for name, title in names.items()
-        if name in runs[sizes[-1]]
+        if name in runs[sizes[-1]] and _grows([runs[size].get(name) for size in sizes])
     }
     _print_exponents("growth", sizes, steps, sorted(steps, key=list(steps).index))
     flows = _by_name(runs, "plan.first", "flows", "flow")
@@ -106,7 +107,7 @@ def print_growth(runs: dict[int, Figures], is_verbose: bool) -> None:
         _print_exponents("flows", sizes, flows, sorted(flows, key=lambda name: -(flows[name][-1] or 0)))
         peaks = "".join(f"{runs[size]['plan.first']['peak_mb']:>12,.0f}" for size in sizes)
         print(f"  {'peak memory of a flow, MB':<36}{peaks}")
-    models = _by_name(runs, "build.full", "models", "model")
+    models = _by_name(runs, "build.full", "models", "model") if "build" in stages else {}
     # What takes no time at the greatest size tells nothing.
     costly = sorted(models, key=lambda name: -(models[name][-1] or 0))
     steepest = sorted(costly[: 3 * SLOWEST], key=lambda name: -(exponent(sizes, models[name], -1) or 0))
@@ -116,6 +117,10 @@ def print_growth(runs: dict[int, Figures], is_verbose: bool) -> None:
             "models" if is_verbose else f"steepest of the {min(len(costly), 3 * SLOWEST)} costliest models"
         )
         _print_exponents(title, sizes, models, listed)
+
+
+def _grows(found: list[dict[str, Any] | None]) -> bool:
+    return len({step["rows"] for step in found if step}) > 1
 
 
 def _by_name(runs: dict[int, Figures], step: str, parts: str, key: str) -> dict[str, list[float | None]]:

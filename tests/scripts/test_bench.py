@@ -184,6 +184,26 @@ def test_pandas_with_other_rows_is_no_comparison(tmp_path: Path) -> None:
         assert alone.checked(tmp_path, "scores.rfm", path, Stopwatch())["rows"] == 3
 
 
+def test_growth_is_told_of_what_was_asked_for_and_has_grown(capsys: pytest.CaptureFixture[str]) -> None:
+    def figures(size: int) -> dict[str, dict[str, Any]]:
+        cost = {"cpu_seconds": size / 1e3}
+        models = [{"model": "core.contacts", **cost}]
+        return {
+            "build.full": {"rows": size, "models": models, **cost},
+            "send.batched": {"rows": size, **cost},
+            "send.naive": {"rows": 1000, **cost},
+        }
+
+    runs = {size: figures(size) for size in (1_000, 10_000)}
+    report.print_growth(runs, ["send"], is_verbose=True)
+    printed = capsys.readouterr().out
+    assert "1,000 a request" in printed
+    assert not any(words in printed for words in ("full build", "core.contacts", "naive"))
+    report.print_growth(runs, ["build"], is_verbose=True)
+    printed = capsys.readouterr().out
+    assert "full build" in printed and "core.contacts" in printed and "1,000 a request" not in printed
+
+
 def test_growth_is_the_slope_between_neighbouring_sizes() -> None:
     sizes = [100, 1_000, 10_000]
     assert report.exponent(sizes, [1.0, 10.0, 1000.0], 1) == pytest.approx(1)
