@@ -37,6 +37,9 @@ OWN_LINKS = (UNSUBSCRIBE, CONFIRM)
 STANDARD = ("greeting", "salutation", "first_name", "last_name", "language", *OWN_LINKS)
 """The fields every message has."""
 
+_LOCALES = {"en": "en_GB"}
+"""Where a language has more than one way to write a day: the brand's."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'\\]+", re.IGNORECASE)
 
@@ -221,7 +224,8 @@ def _day(value: Any, language: str, _currency: str, name: str) -> str:
     from babel.dates import format_date
 
     try:
-        return format_date(datetime.fromisoformat(str(value)), format="long", locale=language)
+        moment = datetime.fromisoformat(str(value))
+        return format_date(moment, format="long", locale=_LOCALES.get(language, language))
     except ValueError:
         raise MergeError(f"merge field {name!r} is not a date") from None
 

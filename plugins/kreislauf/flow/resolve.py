@@ -49,6 +49,8 @@ from kreislauf.vouchers import load_pools
 
 STAGES = ("other", "subscriber", "lead", "mql", "sql", "opportunity", "customer", "evangelist")
 """What lifecycle.stage gives."""
+MOST_VARIANTS = 10
+"""As many as `reports.experiments` has a quantile for: with each more, chance has more pairs to play with."""
 
 T = TypeVar("T")
 
@@ -322,7 +324,11 @@ class _Resolver:
         if not tests:
             return {}
         variants = tests[0].variants
-        self.check.require(len(variants) > 1, "a test needs two variants or more", action.name)
+        self.check.require(
+            1 < len(variants) <= MOST_VARIANTS,
+            f"a test has two to {MOST_VARIANTS} variants, not {len(variants)}",
+            action.name,
+        )
         for variant in variants:
             self.check.require(
                 bool(NAME.fullmatch(variant)), f"variant {variant!r}: letters, digits and _", action.name

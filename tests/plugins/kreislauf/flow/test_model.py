@@ -214,7 +214,11 @@ def both(*steps):
         (both(Push("two")), "step 'two': its template .*cart/two.de.yaml does not exist"),
         (both(Email("two", after="soon")), "step 'two': after: 'soon' is not a delay"),
         (both(Email("two", after="1 day, at noon")), "step 'two': after: 'at noon' is not a time of day"),
-        (both(Email("two", after=Test(a="1 hour"))), "step 'two': a test needs two variants"),
+        (both(Email("two", after=Test(a="1 hour"))), "step 'two': a test has two to 10 variants, not 1"),
+        (
+            both(Email("two", subject=Test(*(f"s{number}" for number in range(11))))),
+            "step 'two': a test has two to 10 variants, not 11",
+        ),
         (both(Email("two", after=Test(a="1 hour", b="x"))), "step 'two': after b: 'x'"),
         (
             both(Email("two", after=Test(a="1 hour", b="1 day"), subject=Test("x", "y"))),
