@@ -112,9 +112,10 @@ def flow_dag(flow: Flow, file: str, doc: str | None) -> DAG:
             if context["params"]["dry_run"]:
                 counts = context["ti"].xcom_pull("trigger")["dry_run"]["counts"]
                 return {step: {"dry_run": counted} for step, counted in counts.items()}
-            counts = count_run(context)
+            counted = count_run(context)
+            counts = {step.name: counted[step.name] for step in steps if step.name in counted}
             log.info("%s", note(counts))
-            return {step.name: counts[step.name] for step in steps if step.name in counts}
+            return counts
 
         first, last = trigger(), account()
         groups = {step.name: _step_group(step) for step in steps}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from kreislauf.ledger.schema import Reason
@@ -27,9 +28,8 @@ def table(steps: Mapping[str, Counts]) -> str:
     """
     rows = [("step", "asked", "due", "planned", "and the others")]
     for step, counts in steps.items():
-        planned = counts.get(Reason.PLANNED.value, 0)
         asked = sum(counts.values())
-        rows.append((step, f"{asked:,}", f"{due(counts):,}", f"{planned:,}", _others(counts)))
+        rows.append((step, f"{asked:,}", f"{due(counts):,}", f"{_planned(counts):,}", _others(counts)))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for step, *numbers, others in rows:
@@ -39,17 +39,40 @@ def table(steps: Mapping[str, Counts]) -> str:
 
 
 def note(account: Mapping[str, Mapping[str, Counts]]) -> str:
-    """The result of the task `account` as a note in Markdown, a line a step; "" if nothing was asked."""
-    lines = []
+    """The result of the task `account` as a note in Markdown; "" if nothing was asked.
+
+    The sum first, since Airflow shows one line of a note until it is opened; then a line a step.
+    """
+    if not account:
+        return ""
+    reasons = {step: _reasons(counted) for step, counted in account.items()}
+    messages: Counter[str] = Counter()
+    for counted in account.values():
+        messages.update(counted.get("messages", {}))
+    is_dry = any("dry_run" in counted for counted in account.values())
+    asked, planned = sum(map(due, reasons.values())), sum(map(_planned, reasons.values()))
+    head = f"**{planned:,} planned of {asked:,} due**{' (dry run, nothing was written)' if is_dry else ''}"
+    lines = ["; ".join([head, *_messages(messages)]), ""]
     for step, counted in account.items():
-        reasons = {**counted.get("decided", {}), **counted.get("waiting", {}), **counted.get("dry_run", {})}
-        planned = reasons.get(Reason.PLANNED.value, 0)
-        parts = [f"{due(reasons):,} due", f"{planned:,} planned", _others(reasons)]
-        messages = ", ".join(f"{state} {number:,}" for state, number in counted.get("messages", {}).items())
-        parts += [f"messages: {messages}"] if messages else []
-        is_dry = " (dry run, nothing was written)" if "dry_run" in counted else ""
-        lines.append(f"- **{step}**{is_dry}: {'; '.join(part for part in parts if part)}")
+        found = reasons[step]
+        parts = [f"{due(found):,} due", f"{_planned(found):,} planned", _others(found)]
+        parts += _messages(counted.get("messages", {}))
+        lines.append(f"- **{step}**: {'; '.join(part for part in parts if part)}")
     return "\n".join(lines)
+
+
+def _reasons(counted: Mapping[str, Counts]) -> Counts:
+    return {**counted.get("decided", {}), **counted.get("waiting", {}), **counted.get("dry_run", {})}
+
+
+def _planned(reasons: Counts) -> int:
+    return reasons.get(Reason.PLANNED.value, 0)
+
+
+def _messages(states: Counts) -> list[str]:
+    """What became of messages, as a part of a line; nothing if there were none."""
+    listed = ", ".join(f"{state} {number:,}" for state, number in states.items())
+    return [f"messages: {listed}"] if listed else []
 
 
 def _others(counts: Counts) -> str:

@@ -49,18 +49,20 @@ def test_a_dry_run_decides_all_steps_and_takes_it_back(two_subscribers, run_dag,
     assert "previous_step_open" not in done["results"][f"{SECOND}.decide"]
     assert done["results"]["trigger"]["dry_run"]["samples"] == {FIRST: ["shop-1"]}
     assert two_subscribers.reasons() == {} and two_subscribers.mails() == []
-    assert f"**{FIRST}** (dry run, nothing was written): 2 due; 1 planned; no_consent 1" in note_of(
-        done["run_id"]
-    )
+    said = note_of(done["run_id"])
+    assert said.startswith("**1 planned of 5 due** (dry run, nothing was written)")
+    assert f"- **{FIRST}**: 2 due; 1 planned; no_consent 1" in said
     assert "example.org" not in repr(done["results"]) + note_of(done["run_id"])
 
 
 def test_the_note_of_a_run_says_what_it_decided(two_subscribers, run_dag):
     done = run_dag("flow/welcome")
     assert done["state"] == "success"
-    assert note_of(done["run_id"]).splitlines()[0] == (
-        f"- **{FIRST}**: 2 due; 1 planned; no_consent 1; messages: accepted 1"
-    )
+    assert note_of(done["run_id"]).splitlines()[:3] == [
+        "**1 planned of 5 due**; messages: accepted 1",
+        "",
+        f"- **{FIRST}**: 2 due; 1 planned; no_consent 1; messages: accepted 1",
+    ]
 
 
 def test_a_note_that_a_person_wrote_stays(two_subscribers, run_dag):

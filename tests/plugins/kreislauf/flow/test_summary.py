@@ -26,10 +26,24 @@ def test_the_note():
             "waiting": {"not_due": 4},
             "messages": {"accepted": 2},
         },
-        "voucher": {"dry_run": {"not_due": 1200}},
+        "voucher": {
+            "decided": {"planned": 1},
+            "waiting": {"not_due": 1200},
+            "messages": {"accepted": 1, "rejected": 1},
+        },
     }
     assert note(account).splitlines() == [
+        "**3 planned of 4 due**; messages: accepted 3, rejected 1",
+        "",
         "- **hello**: 3 due; 2 planned; not_due 4, no_consent 1; messages: accepted 2",
-        "- **voucher** (dry run, nothing was written): 0 due; 0 planned; not_due 1,200",
+        "- **voucher**: 1 due; 1 planned; not_due 1,200; messages: accepted 1, rejected 1",
     ]
     assert note({}) == ""
+
+
+def test_the_note_of_a_dry_run_says_so():
+    assert note({"hello": {"dry_run": {"planned": 1, "not_due": 1200}}}).splitlines() == [
+        "**1 planned of 1 due** (dry run, nothing was written)",
+        "",
+        "- **hello**: 1 due; 1 planned; not_due 1,200",
+    ]
