@@ -44,7 +44,8 @@ WORN = 0.2
 class ParquetEngine(FolderEngine):
     """A folder of builds. `memory_limit` and `threads` are DuckDB's, for each call.
 
-    With 700 MB the process stays below 1 GiB at a million contacts; what does not fit goes to the disk.
+    With 700 MB nearly all tables stay below 1 GiB at a million contacts; what does not fit goes to the disk.
+    What cannot go there (ten million groups of text) gets twice the limit, once.
     """
 
     in_part_from = 100_000
@@ -71,6 +72,26 @@ class ParquetEngine(FolderEngine):
     # ------------------------------------------------------------------------------- writing
 
     def _derive(self, writing: Writing) -> dict[str, Any]:
+        try:
+            return self._write(writing)
+        except duckdb.OutOfMemoryException:
+            limit = self._settings["memory_limit"]
+            _log.warning("%s does not fit into %s of memory; trying with twice as much", writing.table, limit)
+        with self._twice_the_memory():
+            return self._write(writing)
+
+    @contextlib.contextmanager
+    def _twice_the_memory(self) -> Generator[None]:
+        database, usual = self._database(), self._settings["memory_limit"]
+        [(limit,)] = database.execute("select current_setting('memory_limit')").fetchall()
+        number, unit = limit.split()
+        database.execute(f"set global memory_limit = '{2 * float(number)} {unit}'")
+        try:
+            yield
+        finally:
+            database.execute(f"set global memory_limit = {literal(usual)}")
+
+    def _write(self, writing: Writing) -> dict[str, Any]:
         noted = {"fingerprint": writing.mark, "content": writing.mark, "statement": self._statement(writing)}
         with self._connect() as connection:
             self._open_tables(connection, writing.build_id, base.references(writing.select))
