@@ -302,6 +302,10 @@ def _copy(connection: duckdb.DuckDBPyConnection, select: str, part: Path) -> int
 def _without_values(error: duckdb.Error) -> str:
     """DuckDB's message; errors about a value repeat it, and it may be somebody's."""
     text = str(error).split("\n\nLINE")[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        # Its own advice is about settings that nobody can make here.
+        said = text.partition("\n")[0]
+        return f"{said}; group or join less in it, or raise memory_limit in the connection's extra"
     if isinstance(
         error, duckdb.ConversionException | duckdb.InvalidInputException | duckdb.OutOfRangeException
     ):
