@@ -86,9 +86,9 @@ def test_who_does_not_renew_is_called_and_who_does_is_left_alone(circuit, run_da
     circuit.publish(left, MIDNIGHT + 30 * DAY + 12 * HOUR)
     run_dag("flow/contract_ending")
     assert subjects(circuit) == [
-        "Until May 9, 2026: your subscription",
-        "Your subscription ends on May 9, 2026",
-        "Your subscription ends on May 9, 2026",
+        "Until 9 May 2026: your subscription",
+        "Your subscription ends on 9 May 2026",
+        "Your subscription ends on 9 May 2026",
     ]
     circuit.publish(left, MIDNIGHT + 46 * DAY + 12 * HOUR)
     done = run_dag("flow/contract_ending", dry_run=True)
