@@ -34,17 +34,18 @@ Records that do not fit lie in `quarantine.parquet` beside the run's manifest, w
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, chain
+from airflow.sdk import DAG, chain
 
 from kreislauf.assets import RAW_CRM
 from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, pull
+from kreislauf.schedule import cron
 from kreislauf.sources import streams
 
 with DAG(
     "ingest_crm",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("30 1 * * *", timezone="UTC"),
+    schedule=cron("30 1 * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),

@@ -25,17 +25,18 @@ Lines that do not fit lie in `quarantine.parquet` beside the run's manifest, wit
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, task
 
 from kreislauf.assets import RAW_ENGAGEMENT
 from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, pull
+from kreislauf.schedule import cron
 from kreislauf.sources import streams
 
 with DAG(
     "ingest_engagement",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("0 * * * *", timezone="UTC"),
+    schedule=cron("0 * * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),

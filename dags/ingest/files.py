@@ -31,17 +31,18 @@ are not loaded; decide in `plugins/kreislauf/sources/streams/`.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, chain
+from airflow.sdk import DAG, chain
 
 from kreislauf.assets import RAW_FILES
 from kreislauf.landing.dag import DEFAULTS, PARAMS, announce, pull
+from kreislauf.schedule import cron
 from kreislauf.sources import streams
 
 with DAG(
     "ingest_files",
     description=__doc__.partition("\n")[0],
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("45 1 * * *", timezone="UTC"),
+    schedule=cron("45 1 * * *"),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),

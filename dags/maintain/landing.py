@@ -30,10 +30,11 @@ nothing names, removed by a run a day later.
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, task
+from airflow.sdk import DAG, Param, task
 
 from kreislauf.flow.dag import DEFAULTS, describe
 from kreislauf.flow.model import dag_id
+from kreislauf.schedule import cron
 
 params = {
     "older_than": Param(
@@ -56,7 +57,7 @@ with DAG(
     dag_id(__file__),
     description=describe(__doc__),
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("30 2 * * *", timezone="UTC"),
+    schedule=cron("30 2 * * *"),
     catchup=False,
     max_active_runs=1,
     tags=["maintain"],

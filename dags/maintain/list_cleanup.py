@@ -23,10 +23,11 @@ most a day; no answer is a no. `suppress` then adds suppressions to the ledger.
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, chain, task
+from airflow.sdk import DAG, Param, chain, task
 
 from kreislauf.flow.dag import DEFAULTS, ApproveAbove, describe, dry_run_param, moment_of
 from kreislauf.flow.model import dag_id
+from kreislauf.schedule import cron
 
 params = {
     "approve_above": Param(
@@ -50,7 +51,7 @@ with DAG(
     dag_id(__file__),
     description=describe(__doc__),
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("0 6 1 1,4,7,10 *", timezone="UTC"),
+    schedule=cron("0 6 1 1,4,7,10 *"),
     catchup=False,
     max_active_runs=1,
     tags=["maintain"],

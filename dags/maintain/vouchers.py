@@ -14,17 +14,18 @@ scope `write_discounts`), or did not answer (clear it later). Steps with voucher
 lost.
 """
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, task
 
 from kreislauf.flow.dag import DEFAULTS, describe
 from kreislauf.flow.model import dag_id
+from kreislauf.schedule import cron
 from kreislauf.vouchers import load_pools
 
 with DAG(
     dag_id(__file__),
     description=describe(__doc__),
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("40 0 * * *", timezone="UTC"),
+    schedule=cron("40 0 * * *"),
     catchup=False,
     max_active_runs=1,
     tags=["maintain"],

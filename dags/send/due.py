@@ -16,16 +16,17 @@ messages were sent all the same. What was not sent waits in the ledger.
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk import DAG, task
 
 from kreislauf.flow.dag import DEFAULTS, SEND_RETRIES, as_of_param, describe, send_due
 from kreislauf.flow.model import dag_id
+from kreislauf.schedule import cron
 
 with DAG(
     dag_id(__file__),
     description=describe(__doc__),
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
+    schedule=cron("*/15 * * * *"),
     catchup=False,
     max_active_runs=1,
     tags=["send"],

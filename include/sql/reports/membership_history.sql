@@ -24,6 +24,12 @@ found_now as (
     where not is_taken_back
 ),
 
+changes as (
+    select * from recorded
+    union all
+    select * from found_now
+),
+
 contact_keys as (
     select
         record_id,
@@ -31,70 +37,93 @@ contact_keys as (
     from core.contact_keys
 ),
 
+joined_records as (
+    -- Records that have become part of an older contact.
+    select
+        record_id,
+        contact_id
+    from core.contact_keys
+    where record_id <> contact_id
+),
+
+own_records as (
+    select contact_id from core.contact_keys
+    where record_id = contact_id
+),
+
 stage_history as (
     select * from lifecycle.stage_history
 ),
 
-all_changes as (
-    select * from recorded
-    union all
-    select * from found_now
-),
-
-changes as (
+moves as (
+    -- Most enter once, under their own id, and stay: only the others have to be put in order.
     select
-        contact_keys.contact_id,
-        all_changes.kind,
-        all_changes.name,
-        all_changes.as_of,
-        all_changes.change,
-        all_changes.record_id <> contact_keys.contact_id as is_renamed
-    from all_changes
-    inner join contact_keys on all_changes.record_id = contact_keys.record_id
-),
-
-moved as (
-    -- Most enter once and stay; only the changes of the others have to be put in order.
-    select distinct
-        contact_id,
+        record_id,
         kind,
         name
     from changes
-    where change < 0 or is_renamed
+    where change < 0
+    union all
+    select
+        changes.record_id,
+        changes.kind,
+        changes.name
+    from changes
+    inner join joined_records on changes.record_id = joined_records.record_id
+),
+
+moved as (
+    select distinct
+        contact_keys.contact_id,
+        moves.kind,
+        moves.name
+    from moves
+    inner join contact_keys on moves.record_id = contact_keys.record_id
 ),
 
 stays as (
     select
-        contact_id,
-        kind,
-        name,
-        as_of
+        changes.record_id as contact_id,
+        changes.kind,
+        changes.name,
+        changes.as_of
     from changes
+    inner join own_records on changes.record_id = own_records.contact_id
     where
         not exists (
             select 1 from moved
             where
-                moved.contact_id = changes.contact_id
+                moved.contact_id = changes.record_id
                 and moved.kind = changes.kind
                 and moved.name = changes.name
         )
 ),
 
+moved_records as (
+    select
+        contact_keys.record_id,
+        moved.contact_id,
+        moved.kind,
+        moved.name
+    from moved
+    inner join contact_keys on moved.contact_id = contact_keys.contact_id
+),
+
 turns as (
     -- Records that have become one contact count as one: it is in while one of them is.
     select
-        changes.contact_id,
+        moved_records.contact_id,
         changes.kind,
         changes.name,
         changes.as_of,
         sum(changes.change) as change
     from changes
-    inner join moved
+    inner join moved_records
         on
-            changes.contact_id = moved.contact_id
-            and changes.kind = moved.kind
-            and changes.name = moved.name
-    group by changes.contact_id, changes.kind, changes.name, changes.as_of
+            changes.record_id = moved_records.record_id
+            and changes.kind = moved_records.kind
+            and changes.name = moved_records.name
+    group by moved_records.contact_id, changes.kind, changes.name, changes.as_of
     having sum(changes.change) <> 0
 ),
 

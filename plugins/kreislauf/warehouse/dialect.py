@@ -7,6 +7,7 @@ said, and enforced, by `kreislauf.warehouse.lint`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import sqlglot
@@ -148,7 +149,41 @@ def compile_sql(sql: str | exp.Expression, dialect: str, *, pretty: bool = True)
         node.replace(form)
     if dialect == "spark":
         _qualify_having(tree)
+    else:
+        _read_anew(tree)
     return tree.sql(dialect=dialect, pretty=pretty, copy=False)
+
+
+def _read_anew(tree: exp.Expression) -> None:
+    """A CTE that does no more than read columns of tables does so each time it is named.
+
+    DuckDB and PostgreSQL keep the rows of a CTE that is named twice in memory; Spark never does.
+    """
+    named = Counter(table.name for table in tree.find_all(exp.Table) if not table.db)
+    reading: set[str] = set()
+    for cte in tree.find_all(exp.CTE):
+        if _only_reads(cte.this, reading):
+            reading.add(cte.alias)
+            if named[cte.alias] > 1:
+                cte.set("materialized", False)
+
+
+def _only_reads(query: exp.Expression, reading: set[str]) -> bool:
+    """Whether it reads columns of a table, or of one of these CTEs; or is the rows of several such."""
+    if isinstance(query, exp.Union):
+        sides = (query.left, query.right)
+        return not query.args.get("distinct") and all(_only_reads(side, reading) for side in sides)
+    if not isinstance(query, exp.Select) or query.find(exp.Subquery):
+        return False
+    if {name for name, value in query.args.items() if value} - {"expressions", "from_", "where"}:
+        return False
+    table = query.args.get("from_") and query.args["from_"].this
+    plain = (exp.Column, exp.Star, exp.Literal)
+    return (
+        isinstance(table, exp.Table)
+        and (bool(table.db) or table.name in reading)
+        and all(isinstance(column.unalias(), plain) for column in query.expressions)
+    )
 
 
 def _qualify_having(tree: exp.Expression) -> None:
