@@ -38,17 +38,17 @@ class AirflowApi:
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._patiently("GET", path, params=params).json()
+        return self._patiently("GET", path, params=params).raise_for_status().json()
 
     def _patiently(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """A request that may be repeated, and is while SQLite is busy."""
+        """The answer to a request that may be repeated, and is while SQLite is busy."""
         for wait in (2, 5, 15):
-            with contextlib.suppress(httpx.TimeoutException):
+            with contextlib.suppress(httpx.TransportError):
                 answer = self._client.request(method, path, **more)
                 if not answer.is_server_error:
-                    return answer.raise_for_status()
+                    return answer
             time.sleep(wait)
-        return self._client.request(method, path, **more).raise_for_status()
+        return self._client.request(method, path, **more)
 
     def ensure_pools(self) -> None:
         present = {pool["name"] for pool in self.get("/pools")["pools"]}
@@ -76,7 +76,7 @@ class AirflowApi:
 
     def pause(self, dag_id: str, is_paused: bool) -> None:
         """Switch a DAG off, or on again."""
-        self._patiently("PATCH", f"/dags/{dag_id}", json={"is_paused": is_paused})
+        self._patiently("PATCH", f"/dags/{dag_id}", json={"is_paused": is_paused}).raise_for_status()
 
     def trigger(self, dag_id: str, conf: dict[str, Any], since: str | None = None) -> str:
         """Start a run; its id. One that counts as waiting `since` an earlier moment goes before others."""
@@ -84,14 +84,11 @@ class AirflowApi:
         run = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         if since:
             run["run_after"] = since
-        for wait in (1, 2, 4, None):
-            answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=run)
-            if answer.is_success or answer.status_code == httpx.codes.CONFLICT:
-                return run_id
-            if not answer.is_server_error or wait is None:
-                break
-            time.sleep(wait)  # SQLite was busy; the id keeps a second run from being made
-        raise RunFailed(f"{dag_id} could not be started: {answer.text}")
+        # The id keeps a second run from being made.
+        answer = self._patiently("POST", f"/dags/{dag_id}/dagRuns", json=run, timeout=180)
+        if not answer.is_success and answer.status_code != httpx.codes.CONFLICT:
+            raise RunFailed(f"{dag_id} could not be started: {answer.text}")
+        return run_id
 
     def runs_since(self, dag_id: str, moment: str) -> list[dict[str, Any]]:
         """The DAG's runs that were queued at or after `moment` (ISO 8601), oldest first."""
@@ -105,7 +102,8 @@ class AirflowApi:
             for run in self.get(f"/dags/{dag_id}/dagRuns", limit=100, state=sorted(ACTIVE))["dag_runs"]:
                 path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
                 # Each of a build's hundreds of tasks is looked at, while the scheduler writes beside it.
-                self._patiently("PATCH", path, json={"state": "failed"}, timeout=180)
+                failed = self._patiently("PATCH", path, json={"state": "failed"}, timeout=180)
+                failed.raise_for_status()
                 count += 1
         return count
 

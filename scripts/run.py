@@ -72,6 +72,11 @@ def main() -> int:
             return 0
         except (RunFailed, summary.Unreconciled) as error:
             return clock.fail(str(error))
+        except httpx.HTTPError as error:
+            return clock.fail(
+                f"{error} ({error.request.url}); see {local.logs}, and give the command again:"
+                " it goes on where it was"
+            )
         finally:
             if not left:
                 running.stop()
