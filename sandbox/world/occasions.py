@@ -13,8 +13,9 @@ from sandbox.world.traffic import as_csv
 
 NOTED = {
     # property: years and days from the present to the day that is noted, a line for each person
-    "date_of_birth": ((-34, 0), (-47, 1), (-29, 2), (-61, 3), (-52, 7)),
-    "member_since": ((-1, 0), (-2, 1), (-3, 2)),
+    "date_of_birth": ((-34, 0), (-41, 0), (-47, 1), (-29, 2), (-61, 3), (-52, 7)),
+    # More than one on the day: somebody may have had a mail of another flow.
+    "member_since": ((-1, 0), (-4, 0), (-6, 0), (-2, 1), (-3, 2)),
     "contract_end": ((0, 14), (0, 32), (0, 60), (0, 61)),
     # In the 20th, 28th or 36th week at the present or some days on; one or two years old.
     "baby_due": ((0, 140), (0, 84), (0, 86), (0, 30), (-1, 0), (-2, 2)),

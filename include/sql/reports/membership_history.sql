@@ -30,20 +30,13 @@ changes as (
     select * from found_now
 ),
 
-contact_keys as (
+moves as (
     select
         record_id,
-        contact_id
-    from core.contact_keys
-),
-
-joined_records as (
-    -- Records that have become part of an older contact.
-    select
-        record_id,
-        contact_id
-    from core.contact_keys
-    where record_id <> contact_id
+        contact_id,
+        kind,
+        name
+    from reports.membership_moves
 ),
 
 own_records as (
@@ -55,33 +48,8 @@ stage_history as (
     select * from lifecycle.stage_history
 ),
 
-moves as (
-    -- Most enter once, under their own id, and stay: only the others have to be put in order.
-    select
-        record_id,
-        kind,
-        name
-    from changes
-    where change < 0
-    union all
-    select
-        changes.record_id,
-        changes.kind,
-        changes.name
-    from changes
-    inner join joined_records on changes.record_id = joined_records.record_id
-),
-
-moved as (
-    select distinct
-        contact_keys.contact_id,
-        moves.kind,
-        moves.name
-    from moves
-    inner join contact_keys on moves.record_id = contact_keys.record_id
-),
-
 stays as (
+    -- Most enter once, under their own id, and stay.
     select
         changes.record_id as contact_id,
         changes.kind,
@@ -91,39 +59,29 @@ stays as (
     inner join own_records on changes.record_id = own_records.contact_id
     where
         not exists (
-            select 1 from moved
+            select 1 from moves
             where
-                moved.contact_id = changes.record_id
-                and moved.kind = changes.kind
-                and moved.name = changes.name
+                moves.contact_id = changes.record_id
+                and moves.kind = changes.kind
+                and moves.name = changes.name
         )
-),
-
-moved_records as (
-    select
-        contact_keys.record_id,
-        moved.contact_id,
-        moved.kind,
-        moved.name
-    from moved
-    inner join contact_keys on moved.contact_id = contact_keys.contact_id
 ),
 
 turns as (
     -- Records that have become one contact count as one: it is in while one of them is.
     select
-        moved_records.contact_id,
+        moves.contact_id,
         changes.kind,
         changes.name,
         changes.as_of,
         sum(changes.change) as change
     from changes
-    inner join moved_records
+    inner join moves
         on
-            changes.record_id = moved_records.record_id
-            and changes.kind = moved_records.kind
-            and changes.name = moved_records.name
-    group by moved_records.contact_id, changes.kind, changes.name, changes.as_of
+            changes.record_id = moves.record_id
+            and changes.kind = moves.kind
+            and changes.name = moves.name
+    group by moves.contact_id, changes.kind, changes.name, changes.as_of
     having sum(changes.change) <> 0
 ),
 

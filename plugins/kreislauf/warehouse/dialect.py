@@ -8,6 +8,7 @@ said, and enforced, by `kreislauf.warehouse.lint`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlglot
@@ -159,16 +160,19 @@ def _read_anew(tree: exp.Expression) -> None:
 
     DuckDB and PostgreSQL keep the rows of a CTE that is named twice in memory; Spark never does.
     """
-    named = Counter(table.name for table in tree.find_all(exp.Table) if not table.db)
-    reading: set[str] = set()
+    reading: dict[str, exp.CTE] = {}
     for cte in tree.find_all(exp.CTE):
         if _only_reads(cte.this, reading):
-            reading.add(cte.alias)
-            if named[cte.alias] > 1:
-                cte.set("materialized", False)
+            reading[cte.alias] = cte
+    named = Counter(table.name for table in tree.find_all(exp.Table) if not table.db)
+    # From the last, since what reads several times names several times what it reads.
+    for name, cte in reversed(reading.items()):
+        if named[name] > 1:
+            cte.set("materialized", False)
+            named.update({table.name: named[name] for table in cte.this.find_all(exp.Table)})
 
 
-def _only_reads(query: exp.Expression, reading: set[str]) -> bool:
+def _only_reads(query: exp.Expression, reading: Collection[str]) -> bool:
     """Whether it reads columns of a table, or of one of these CTEs; or is the rows of several such."""
     if isinstance(query, exp.Union):
         sides = (query.left, query.right)
