@@ -27,7 +27,7 @@ from scripts.bench.build import SQL, published_engine, raw_files
 from scripts.bench.measure import AS_OF
 
 DBT = Path(__file__).resolve().parents[2] / ".venv-bench" / "bin" / "dbt"
-SETTINGS = {"memory_limit": "700MB", "threads": os.cpu_count() or 1, "preserve_insertion_order": False}
+SETTINGS = {"memory_limit": "680MB", "threads": os.cpu_count() or 1, "preserve_insertion_order": False}
 """DuckDB's, as Kreislauf's own builds have them."""
 _REFERENCE = re.compile(rf"\b({'|'.join(LAYERS)})\.([a-z_][a-z0-9_]*)")
 

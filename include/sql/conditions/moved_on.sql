@@ -2,7 +2,7 @@
 -- that stage's occurrence only.
 -- owner: sales
 -- grain: contact_id, occurrence_id, occurred_at
-{% set look_back = "180 days" %}
+{% set look_back_days = 180 %}
 with stages as (
     select
         contact_id,
@@ -13,7 +13,7 @@ with stages as (
     where
         stage in ('lead', 'mql')
         and is_first
-        and entered_at >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(entered_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 ready as (

@@ -12,41 +12,15 @@ with replenishment as (
     where interval_days >= {{ shortest_interval_days }}
 ),
 
+purchases as (
+    select * from core.consumable_purchases
+    where bought_again_at is not null
+),
+
 products as (
     -- What cannot be had is nothing to be reminded of.
     select product_id from core.products
     where is_available and url is not null
-),
-
-bought_lately as (
-    select * from replenishment
-    where DAYS_BETWEEN(last_bought_on, {{ as_of }}) <= {{ looked_back_days }}
-),
-
-purchases as (
-    select
-        order_items.contact_id,
-        order_items.product_id,
-        cast(order_items.ordered_at as date) as bought_on,
-        min(order_items.ordered_at) as bought_at,
-        sum(order_items.net_quantity) as quantity
-    from core.order_items as order_items
-    inner join bought_lately
-        on
-            order_items.contact_id = bought_lately.contact_id
-            and order_items.product_id = bought_lately.product_id
-    where order_items.is_valid and order_items.net_quantity > 0
-    group by
-        order_items.contact_id, order_items.product_id, cast(order_items.ordered_at as date)
-),
-
-followed as (
-    select
-        *,
-        lead(bought_at) over (
-            partition by contact_id, product_id order by bought_on
-        ) as bought_again_at
-    from purchases
 ),
 
 used_up as (
@@ -60,29 +34,30 @@ used_up as (
     from replenishment
     union all
     select
-        followed.contact_id,
-        followed.product_id,
-        followed.bought_on,
+        purchases.contact_id,
+        purchases.product_id,
+        purchases.bought_on,
         ADD_DAYS(
-            followed.bought_on,
+            purchases.bought_on,
             cast(
                 ceil(
                     cast(
                         RATIO(
-                            bought_lately.interval_days * followed.quantity, bought_lately.quantity
+                            replenishment.interval_days * purchases.quantity,
+                            replenishment.quantity
                         ) as decimal(18, 6)
                     )
                 ) as bigint
             )
         ) as due_on,
-        bought_lately.basis,
-        followed.bought_again_at
-    from followed
-    inner join bought_lately
+        replenishment.basis,
+        purchases.bought_again_at
+    from purchases
+    inner join replenishment
         on
-            followed.contact_id = bought_lately.contact_id
-            and followed.product_id = bought_lately.product_id
-    where followed.bought_again_at is not null
+            purchases.contact_id = replenishment.contact_id
+            and purchases.product_id = replenishment.product_id
+    where DAYS_BETWEEN(replenishment.last_bought_on, {{ as_of }}) <= {{ looked_back_days }}
 ),
 
 by_week as (

@@ -11,7 +11,6 @@ with recorded_changes as (
         kind = 'segment'
         and name = 'ambassadors'
         and change > 0
-        and as_of <= {{ as_of }}
 ),
 
 contact_keys as (

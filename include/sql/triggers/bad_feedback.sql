@@ -3,10 +3,10 @@
 -- grain: contact_id, occurrence_id
 {% set satisfied_from = 5 %}
 {% set passive_from = 7 %}
-{% set look_back = "30 days" %}
+{% set look_back_days = 30 %}
 with answers as (
     select * from core.answers
-    where answered_at >= {{ as_of }} - interval '{{ look_back }}'
+    where DAYS_BETWEEN(answered_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 marks as (

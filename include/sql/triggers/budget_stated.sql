@@ -1,10 +1,10 @@
 -- A person named a budget in a form.
 -- owner: sales
 -- grain: contact_id, occurrence_id
-{% set look_back = "60 days" %}
+{% set look_back_days = 60 %}
 with budgets as (
     select * from core.budgets
-    where stated_at >= {{ as_of }} - interval '{{ look_back }}'
+    where DAYS_BETWEEN(stated_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 contacts as (

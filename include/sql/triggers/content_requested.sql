@@ -2,7 +2,7 @@
 -- has to be confirmed before it is sent. However much was asked for on one day, it is one question.
 -- owner: content
 -- grain: contact_id, occurrence_id
-{% set look_back = "30 days" %}
+{% set look_back_days = 30 %}
 with requests as (
     select
         contact_id,
@@ -14,7 +14,7 @@ with requests as (
     where
         type = 'form_submit'
         and contact_id is not null
-        and occurred_at >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 contents as (

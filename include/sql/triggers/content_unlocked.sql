@@ -2,7 +2,7 @@
 -- once a content and day. With what else there is on that topic, unread and in that language.
 -- owner: content
 -- grain: contact_id, occurrence_id
-{% set look_back = "30 days" %}
+{% set look_back_days = 30 %}
 with requests as (
     select
         contact_id,
@@ -12,7 +12,7 @@ with requests as (
     from core.site_touchpoints
     where
         type = 'form_submit'
-        and occurred_at >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ look_back_days }}
     group by contact_id, content_id, cast(occurred_at as date)
 ),
 
@@ -38,7 +38,7 @@ downloads as (
     from core.site_touchpoints
     where
         type = 'content_download'
-        and occurred_at >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 unlocked as (

@@ -2,9 +2,9 @@
 -- been there long enough to be tried. Cases close behind one another are one occurrence.
 -- owner: crm
 -- grain: contact_id, occurrence_id
-{% set tried_after = "5 days" %}
+{% set tried_after_days = 5 %}
 {% set asked_once_in = 30 %}
-{% set look_back = "90 days" %}
+{% set look_back_days = 90 %}
 with cases as (
     select
         ticket_id,
@@ -12,7 +12,7 @@ with cases as (
         subject,
         closed_at
     from core.service_contacts
-    where closed_at >= {{ as_of }} - interval '{{ look_back }}'
+    where DAYS_BETWEEN(closed_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 deliveries as (
@@ -49,21 +49,22 @@ tried as (
     select
         order_id,
         contact_id,
-        delivered_at + interval '{{ tried_after }}' as occurred_at
+        delivered_at + interval '{{ tried_after_days }} days' as occurred_at
     from firsts
     where
         place = 1
-        and delivered_at between {{ as_of }} - interval '{{ look_back }}'
-        and {{ as_of }} - interval '{{ tried_after }}'
+        -- What will have been tried later today is there already; flows ask from that hour on.
+        and DAYS_BETWEEN(delivered_at, {{ as_of }})
+        between {{ tried_after_days }} and {{ look_back_days }}
 ),
 
 things as (
     -- The dearest of what was in the parcel.
     select
-        tried.order_id,
+        tried.contact_id,
         order_items.title,
         row_number() over (
-            partition by tried.order_id
+            partition by tried.contact_id
             order by order_items.net_amount desc, order_items.order_item_id asc
         ) as place
     from tried
@@ -91,4 +92,4 @@ select
     things.title as topic,
     'order-' || tried.order_id as survey
 from tried
-left join things on tried.order_id = things.order_id and things.place = 1
+left join things on tried.contact_id = things.contact_id and things.place = 1

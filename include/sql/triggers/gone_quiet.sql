@@ -2,10 +2,10 @@
 -- visit, no order. Each silence is one occurrence, known by the day it began.
 -- owner: crm
 -- grain: contact_id, occurrence_id
-{% set silent_for = "90 days" %}
+{% set silent_for_days = 90 %}
 {% set mails_from = 3 %}
 {% set flow = "flow_reengagement" %}
-{% set look_back = "60 days" %}
+{% set look_back_days = 60 %}
 with subscribers as (
     select * from segments.subscribers
 ),
@@ -22,13 +22,14 @@ quiet as (
     select
         engagement.contact_id,
         cast(cast(engagement.silent_since as date) as varchar) as occurrence_id,
-        engagement.silent_since + interval '{{ silent_for }}' as occurred_at
+        engagement.silent_since + interval '{{ silent_for_days }} days' as occurred_at
     from engagement
     inner join subscribers on engagement.contact_id = subscribers.contact_id
     where
         engagement.sent_90d >= {{ mails_from }}
-        and engagement.silent_since + interval '{{ silent_for }}'
-        between {{ as_of }} - interval '{{ look_back }}' and {{ as_of }}
+        -- Whose 90 days end later today is there already; flows ask from that hour on.
+        and DAYS_BETWEEN(engagement.silent_since, {{ as_of }})
+        between {{ silent_for_days }} and {{ silent_for_days }} + {{ look_back_days }}
 ),
 
 under_way as (
@@ -41,7 +42,7 @@ under_way as (
     where
         flow = '{{ flow }}'
         and contact_id is not null
-        and planned_as_of >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(planned_as_of, {{ as_of }}) <= {{ look_back_days }}
     group by contact_id, occurrence_id
 )
 

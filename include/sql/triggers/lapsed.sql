@@ -42,9 +42,12 @@ followed as (
     -- Who has ordered again since keeps the occurrence, so that the flow ends at its goal.
     select
         *,
-        lead(ordered_at) over (
-            partition by contact_id order by ordered_at, order_id
-        ) as next_ordered_at
+        coalesce(
+            lead(cast(ordered_at as date)) over (
+                partition by contact_id order by ordered_at, order_id
+            ),
+            cast({{ as_of }} as date)
+        ) as silent_until
     from orders
 ),
 
@@ -53,10 +56,9 @@ gaps as (
         contact_id,
         order_id,
         ordered_at,
-        DAYS_BETWEEN(ordered_at, coalesce(next_ordered_at, {{ as_of }})) as gap_days
+        DAYS_BETWEEN(ordered_at, silent_until) as gap_days
     from followed
-    where
-        DAYS_BETWEEN(ordered_at, coalesce(next_ordered_at, {{ as_of }})) >= {{ shortest_days }}
+    where DAYS_BETWEEN(ordered_at, silent_until) >= {{ shortest_days }}
 ),
 
 lapses as (

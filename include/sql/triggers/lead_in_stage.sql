@@ -2,13 +2,13 @@
 -- fit its phase and persona, and the one thing that it is best asked next, in its language.
 -- owner: sales
 -- grain: contact_id, occurrence_id
-{% set look_back = "180 days" %}
+{% set look_back_days = 180 %}
 with stages as (
     select * from lifecycle.stage_history
     where
         stage in ('lead', 'mql')
         and is_first
-        and entered_at >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(entered_at, {{ as_of }}) <= {{ look_back_days }}
 ),
 
 contacts as (

@@ -3,7 +3,7 @@
 -- owner: sales
 -- grain: contact_id, occurrence_id
 {% set flow = "flow_lead_handover" %}
-{% set not_again_within = "180 days" %}
+{% set not_again_within_days = 180 %}
 with ready as (
     select * from segments.sales_ready
 ),
@@ -61,7 +61,7 @@ handed_over as (
     from core.messages
     where
         flow = '{{ flow }}'
-        and planned_as_of >= {{ as_of }} - interval '{{ not_again_within }}'
+        and DAYS_BETWEEN(planned_as_of, {{ as_of }}) <= {{ not_again_within_days }}
 ),
 
 qualified as (

@@ -10,9 +10,7 @@ with running_out as (
         remind_at,
         count(*) as product_count
     from scores.running_out
-    where
-        remind_at <= {{ as_of }}
-        and remind_at >= {{ as_of }} - interval '{{ asked_for_days }} days'
+    where DAYS_BETWEEN(remind_at, {{ as_of }}) between 0 and {{ asked_for_days }}
     group by contact_id, week, remind_at
 ),
 

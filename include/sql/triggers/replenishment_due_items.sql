@@ -7,8 +7,7 @@ with running_out as (
     select * from scores.running_out
     where
         bought_again_at is null
-        and remind_at <= {{ as_of }}
-        and remind_at >= {{ as_of }} - interval '{{ asked_for_days }} days'
+        and DAYS_BETWEEN(remind_at, {{ as_of }}) between 0 and {{ asked_for_days }}
 ),
 
 products as (

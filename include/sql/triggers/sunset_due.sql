@@ -5,7 +5,7 @@
 {% set mails_from = 10 %}
 {% set silent_for = 180 %}
 {% set flow = "flow_sunset" %}
-{% set look_back = "90 days" %}
+{% set look_back_days = 90 %}
 with subscribers as (
     select * from segments.subscribers
 ),
@@ -47,7 +47,7 @@ under_way as (
     where
         flow = '{{ flow }}'
         and contact_id is not null
-        and planned_as_of >= {{ as_of }} - interval '{{ look_back }}'
+        and DAYS_BETWEEN(planned_as_of, {{ as_of }}) <= {{ look_back_days }}
     group by contact_id, occurrence_id
 )
 

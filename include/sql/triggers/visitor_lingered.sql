@@ -197,6 +197,7 @@ select
     coalesce(visitor_keys.contact_id, lingered.visitor_id) as contact_id,
     lingered.visitor_id || ':' || cast(cast(lingered.month as date) as varchar) as occurrence_id,
     lingered.occurred_at,
+    lingered.visitor_id,
     lingered.because,
     last_reads.topic,
     last_reads.language,

@@ -7,7 +7,7 @@ channel that reaches the person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +25,16 @@ ABOUT_ADDRESS = frozenset(
 ABOUT_CONTACT = frozenset({SuppressionReason.DUPLICATE})
 """These stop one contact and not the address, which the kept contact may share."""
 
+LIFTED_BY_HAND = frozenset(SuppressionReason) - {SuppressionReason.OPT_OUT}
+"""What a person other than the one concerned may take back; an objection is only the person's own to take
+back."""
+
 EVERY_CHANNEL = "all"
 """Stands for a channel in an objection to everything. The CRM's and our own records may be kept in order
 all the same."""
 
-_OWN_RECORDS = (Channel.CRM.value, Channel.AUDIENCE.value)
+OWN_RECORDS = (Channel.CRM.value, Channel.AUDIENCE.value)
+"""Channels that an objection to everything does not stop."""
 
 _CHUNK = 5_000
 
@@ -112,6 +117,45 @@ def lift(ledger: Ledger, source: str, by: str) -> int:
         ).rowcount
 
 
+def is_about(records: Collection[str], addresses: Collection[str]) -> ColumnElement[bool]:
+    """SQL: whether a suppression is about this person, by all contact ids and addresses it is known under."""
+    by_address = and_(
+        suppression.c.address.in_(addresses),
+        or_(suppression.c.reason.not_in(sorted(ABOUT_CONTACT)), suppression.c.contact_id.is_(None)),
+    )
+    return or_(suppression.c.contact_id.in_(records), by_address)
+
+
+def lift_by_hand(
+    ledger: Ledger,
+    whose: ColumnElement[bool],
+    reason: SuppressionReason | str,
+    channel: str,
+    by: str,
+    until: datetime,
+) -> int:
+    """Take back a reason on one channel, or on every one (`EVERY_CHANNEL`); return how many.
+
+    `whose` is `is_about` the person. What was suppressed after `until`, when the person who lifts asked for
+    it, stays: so a repeated task does not take back new evidence. Raises ValueError for an unknown reason,
+    or one that is not in LIFTED_BY_HAND.
+    """
+    reason = SuppressionReason(reason)
+    if reason not in LIFTED_BY_HAND:
+        raise ValueError(
+            f"{reason.value} cannot be lifted by hand: only a person's own click takes an objection back. "
+            "Ask the person to subscribe again and to follow the link in the mail that confirms it"
+        )
+    now = utc_now()
+    where = [whose, suppression.c.reason == reason.value, suppression.c.created_at <= until]
+    if channel != EVERY_CHANNEL:
+        where.append(suppression.c.channel == channel)
+    values = {"lifted_at": now, "lifted_by": by, "updated_at": now}
+    with ledger.write() as connection:
+        in_force = suppression.c.lifted_at.is_(None)
+        return connection.execute(update(suppression).where(*where, in_force).values(values)).rowcount
+
+
 def lift_within(connection: Connection, address: str, channel: str, by: str, now: datetime) -> int:
     """Take back the opt-out of an address on one channel: the person asked for it. Returns how many."""
     opted_out = (
@@ -137,7 +181,7 @@ def is_suppressed(
     everything, stop that too.
     """
     asked = literal(channel) if isinstance(channel, str) else channel
-    is_about_all = (suppression.c.channel == EVERY_CHANNEL) & asked.not_in(_OWN_RECORDS)
+    is_about_all = (suppression.c.channel == EVERY_CHANNEL) & asked.not_in(OWN_RECORDS)
     in_force = [suppression.c.lifted_at.is_(None), or_(suppression.c.channel == asked, is_about_all)]
     about = literal(topic) if isinstance(topic, str) else topic
     is_of_mail = and_(

@@ -44,8 +44,8 @@ WORN = 0.2
 class ParquetEngine(FolderEngine):
     """A folder of builds. `memory_limit` and `threads` are DuckDB's, for each call.
 
-    With 700 MB nearly all tables stay below 1 GiB at a million contacts; what does not fit goes to the disk.
-    What cannot go there (ten million groups of text) gets twice the limit, once.
+    With 680 MB a process stays below 1 GiB at a million contacts; what does not fit goes to the disk. A table
+    that can not go there (ten million groups of text) gets twice the limit, once.
     """
 
     in_part_from = 100_000
@@ -57,7 +57,7 @@ class ParquetEngine(FolderEngine):
     dialect = "duckdb"
     version = f"duckdb {duckdb.__version__}"
 
-    def __init__(self, folder: Path, *, memory_limit: str = "700MB", threads: int | None = None) -> None:
+    def __init__(self, folder: Path, *, memory_limit: str = "680MB", threads: int | None = None) -> None:
         super().__init__(folder)
         self._settings = {
             "memory_limit": memory_limit,
