@@ -1,0 +1,22 @@
+-- How many days a piece of a consumable lasts: the median of all who bought it again, once they
+-- have done so often enough to tell.
+-- answers: How long does a product last?
+-- owner: crm
+-- grain: product_id
+{% set least_intervals = 5 %}
+with purchases as (
+    select
+        product_id,
+        days_a_piece
+    from core.consumable_purchases
+    where days_a_piece is not null
+)
+
+-- Without their number, which changes with each purchase, and the median hardly ever: what reads
+-- this is then computed for all buyers of the product.
+select
+    product_id,
+    MEDIAN(days_a_piece) as days_a_piece
+from purchases
+group by product_id
+having count(*) >= {{ least_intervals }}
