@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from kreislauf.ledger.schema import SuppressionReason, message, suppression
-from kreislauf.ledger.store import Ledger
-from kreislauf.ledger.suppressions import is_suppressed, lift, suppress
+from kreislauf.ledger.store import Ledger, utc_now
+from kreislauf.ledger.suppressions import is_about, is_suppressed, lift, lift_by_hand, suppress
 from kreislauf.ledger.testing import plan_people
 
 
@@ -69,3 +69,29 @@ def test_a_reason_stops_a_person_an_address_or_a_contact(
 def test_an_unknown_reason_is_refused(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="boredom"):
         suppress(ledger, [{"address": "ada@example.org"}], "boredom", "test")
+
+
+def test_by_hand_only_this_persons_reason_on_this_channel_is_lifted(ledger: Ledger) -> None:
+    ada, bob = {"address": "ada@example.org", "contact_id": "ada"}, {"address": "bob@example.org"}
+    suppress(ledger, [ada, bob], "unengaged", "cleanup-1")
+    suppress(ledger, [ada], "soft_bounce", "cleanup-1")
+    suppress(ledger, [ada], "unengaged", "import", channel="sms")
+    whose = is_about({"ada"}, {"ada@example.org"})
+    assert lift_by_hand(ledger, whose, "unengaged", "email", "eve", utc_now()) == 1
+    assert lift_by_hand(ledger, whose, "unengaged", "email", "eve", utc_now()) == 0
+    with ledger.read() as connection:
+        left = connection.execute(select(suppression).where(suppression.c.lifted_at.is_(None))).all()
+    assert {(row.address, row.reason, row.channel) for row in left} == {
+        ("bob@example.org", "unengaged", "email"),
+        ("ada@example.org", "soft_bounce", "email"),
+        ("ada@example.org", "unengaged", "sms"),
+    }
+
+
+@pytest.mark.parametrize(("reason", "why"), [("opt_out", "own click"), ("boredom", "boredom")])
+def test_by_hand_an_objection_is_not_lifted(ledger: Ledger, reason: str, why: str) -> None:
+    suppress(ledger, [{"address": "ada@example.org"}], "opt_out", "web")
+    with pytest.raises(ValueError, match=why):
+        lift_by_hand(ledger, is_about((), {"ada@example.org"}), reason, "all", "eve", utc_now())
+    with ledger.read() as connection:
+        assert connection.execute(select(suppression.c.lifted_at)).scalar_one() is None
