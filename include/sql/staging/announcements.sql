@@ -4,12 +4,15 @@
 with versions as (
     select
         *,
-        row_number() over (partition by announcement_id order by _run desc, _line desc) as recency
+        -- People type it: blanks around it make no other one.
+        row_number() over (
+            partition by trim(announcement_id) order by _run desc, _line desc
+        ) as recency
     from raw.announcements
 )
 
 select
-    announcement_id,
+    trim(announcement_id) as announcement_id,
     lower(trim(kind)) as kind,
     trim(title) as title,
     nullif(trim(description), '') as description,

@@ -4,12 +4,15 @@
 with versions as (
     select
         *,
-        row_number() over (partition by return_id order by _run desc, _line desc) as recency
+        -- People type it: blanks around it make no other one.
+        row_number() over (
+            partition by trim(return_id) order by _run desc, _line desc
+        ) as recency
     from raw.postal_returns
 )
 
 select
-    return_id,
+    trim(return_id) as return_id,
     returned_on,
     nullif(trim(replace(customer_id, 'gid://shopify/Customer/', '')), '') as customer_id,
     lower(nullif(trim(email), '')) as email,
