@@ -8,7 +8,8 @@ with contacts as (
 ),
 
 suppressions as (
-    select * from core.suppressions
+    select * from staging.ledger_suppressions
+    -- What was lifted stays so: the address is as it was.
     where channel in ('email', 'all')
 ),
 

@@ -11,7 +11,7 @@ contacts as (
 ),
 
 suppressions as (
-    select * from core.suppressions
+    select * from staging.ledger_suppressions
     where channel in ('email', 'all')
 )
 
@@ -25,6 +25,10 @@ inner join mail_events on contacts.email = mail_events.email
 where
     not exists (
         select 1 from suppressions
-        where suppressions.email = contacts.email and suppressions.reason = 'hard_bounce'
+        where
+            suppressions.email = contacts.email
+            and suppressions.reason = 'hard_bounce'
+            -- What was lifted counts again once there is newer evidence.
+            and (suppressions.is_active or suppressions.lifted_at >= mail_events.occurred_at)
     )
 group by contacts.contact_id, contacts.email

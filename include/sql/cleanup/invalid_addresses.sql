@@ -32,7 +32,8 @@ crm_contacts as (
 ),
 
 suppressions as (
-    select * from core.suppressions
+    select * from staging.ledger_suppressions
+    -- What was lifted stays so: the address is as it was.
     where channel in ('email', 'all')
 ),
 

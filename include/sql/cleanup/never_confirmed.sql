@@ -8,7 +8,7 @@ with contacts as (
 ),
 
 suppressions as (
-    select * from core.suppressions
+    select * from staging.ledger_suppressions
     where channel in ('email', 'all')
 )
 
@@ -23,5 +23,9 @@ where
     DAYS_BETWEEN(contacts.email_consent_at, {{ as_of }}) > {{ confirm_within }}
     and not exists (
         select 1 from suppressions
-        where suppressions.email = contacts.email and suppressions.reason = 'never_confirmed'
+        where
+            suppressions.email = contacts.email
+            and suppressions.reason = 'never_confirmed'
+            -- What was lifted counts again once there is newer evidence.
+            and (suppressions.is_active or suppressions.lifted_at >= contacts.email_consent_at)
     )

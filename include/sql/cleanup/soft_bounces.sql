@@ -13,7 +13,7 @@ contacts as (
 ),
 
 suppressions as (
-    select * from core.suppressions
+    select * from staging.ledger_suppressions
     where channel in ('email', 'all')
 ),
 
@@ -43,7 +43,8 @@ failing as (
     select
         email,
         sum(is_bounce) as bounces,
-        count(*) as messages
+        count(*) as messages,
+        max(case when is_bounce = 1 then occurred_at end) as last_bounce_at
     from ranked
     where recency <= {{ looked_at }}
     group by email
@@ -61,5 +62,9 @@ inner join failing on contacts.email = failing.email
 where
     not exists (
         select 1 from suppressions
-        where suppressions.email = contacts.email and suppressions.reason = 'soft_bounce'
+        where
+            suppressions.email = contacts.email
+            and suppressions.reason = 'soft_bounce'
+            -- What was lifted counts again once there is newer evidence.
+            and (suppressions.is_active or suppressions.lifted_at >= failing.last_bounce_at)
     )

@@ -36,7 +36,7 @@ orders as (
 ),
 
 suppressions as (
-    select * from core.suppressions
+    select * from staging.ledger_suppressions
     where channel in ('email', 'all')
 ),
 
@@ -68,5 +68,12 @@ where
     )
     and not exists (
         select 1 from suppressions
-        where suppressions.email = contacts.email and suppressions.reason = 'unengaged'
+        where
+            suppressions.email = contacts.email
+            and suppressions.reason = 'unengaged'
+            -- Whose suppression was lifted is given the same time anew.
+            and (
+                suppressions.is_active
+                or DAYS_BETWEEN(suppressions.lifted_at, {{ as_of }}) <= {{ silent_for }}
+            )
     )
