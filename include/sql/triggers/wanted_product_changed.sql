@@ -43,30 +43,15 @@ product_views as (
 
 checkouts as (
     select * from staging.shop_checkouts
-    where
-        completed_at is null
-        and DAYS_BETWEEN(updated_at, {{ as_of }}) <= {{ cart_days }}
+    where DAYS_BETWEEN(updated_at, {{ as_of }}) <= {{ cart_days }}
 ),
 
-checkout_lines as (
-    select * from staging.shop_checkout_lines
-    where quantity > 0
-),
-
-customer_keys as (
+cart_items as (
     select
-        source_id,
-        contact_id
-    from core.contact_keys
-    where source = 'shop'
-),
-
-address_keys as (
-    select
-        source_id,
-        contact_id
-    from core.contact_keys
-    where source = 'mail'
+        contact_id,
+        occurrence_id as checkout_id,
+        product_id
+    from triggers.cart_abandoned_items
 ),
 
 order_items as (
@@ -166,14 +151,12 @@ wanted as (
     from wishes
     union all
     select
-        coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
-        checkout_lines.product_id,
+        cart_items.contact_id,
+        cart_items.product_id,
         checkouts.created_at as wanted_at,
         2 as strength
-    from checkouts
-    inner join checkout_lines on checkouts.checkout_id = checkout_lines.checkout_id
-    left join customer_keys on checkouts.customer_id = customer_keys.source_id
-    left join address_keys on checkouts.email = address_keys.source_id
+    from cart_items
+    inner join checkouts on cart_items.checkout_id = checkouts.checkout_id
     union all
     select
         contact_id,
@@ -191,7 +174,6 @@ wants as (
         min(wanted.strength) as strength
     from wanted
     inner join changed_products on wanted.product_id = changed_products.product_id
-    where wanted.contact_id is not null
     group by wanted.contact_id, wanted.product_id
 ),
 
