@@ -12,8 +12,7 @@ with purchases as (
     where days_a_piece is not null
 )
 
--- Without their number, which changes with each purchase, and the median hardly ever: what reads
--- this is then computed for all buyers of the product.
+-- Without their number: it changes with each purchase, and all buyers are computed anew with it.
 select
     product_id,
     MEDIAN(days_a_piece) as days_a_piece
