@@ -14,7 +14,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kreislauf.ledger.schema import MARKETING, SERVICE, Channel, SuppressionReason, suppression
+from kreislauf.ledger.schema import (
+    MARKETING,
+    SERVICE,
+    Channel,
+    SuppressionReason,
+    merged_contact,
+    suppression,
+)
 from kreislauf.ledger.store import Ledger, chunks, utc_now
 
 ABOUT_ADDRESS = frozenset(
@@ -28,6 +35,9 @@ ABOUT_CONTACT = frozenset({SuppressionReason.DUPLICATE})
 LIFTED_BY_HAND = frozenset(SuppressionReason) - {SuppressionReason.OPT_OUT}
 """What a person other than the one concerned may take back; an objection is only the person's own to take
 back."""
+
+SAID = frozenset({SuppressionReason.OPT_OUT, SuppressionReason.COMPLAINT})
+"""What a person said; the other reasons were found out. It goes on when records become one person."""
 
 EVERY_CHANNEL = "all"
 """Stands for a channel in an objection to everything. The CRM's and our own records may be kept in order
@@ -199,4 +209,9 @@ def is_suppressed(
         suppression.c.contact_id == contact_id,
         suppression.c.reason.not_in(sorted(ABOUT_ADDRESS)),
     )
-    return or_(by_address.exists(), by_contact.exists())
+    by_record = (
+        select(merged_contact.c.record_id)
+        .join(suppression, suppression.c.contact_id == merged_contact.c.record_id)
+        .where(*in_force, merged_contact.c.contact_id == contact_id, suppression.c.reason.in_(sorted(SAID)))
+    )
+    return or_(by_address.exists(), by_contact.exists(), by_record.exists())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from kreislauf.ledger.people import remember
 from kreislauf.ledger.schema import SuppressionReason, message, suppression
 from kreislauf.ledger.store import Ledger, utc_now
 from kreislauf.ledger.suppressions import is_about, is_suppressed, lift, lift_by_hand, suppress
@@ -64,6 +65,23 @@ def test_a_reason_stops_a_person_an_address_or_a_contact(
     plan_people(ledger, ["ada", "ada-again", "bob"])
     suppress(ledger, [{"address": "ada@example.org", "contact_id": "ada-again"}], reason, "test")
     assert _stopped(ledger) == stopped
+
+
+@pytest.mark.parametrize(
+    ("reason", "stopped"),
+    [("opt_out", {"ada"}), ("complaint", {"ada"}), ("hard_bounce", set()), ("duplicate", set())],
+)
+def test_an_objection_goes_on_when_its_record_joins_another(
+    ledger: Ledger, reason: str, stopped: set[str]
+) -> None:
+    plan_people(ledger, ["ada", "bob", "eve"])
+    suppress(ledger, [{"address": "former@example.org", "contact_id": "crm-7"}], reason, "test")
+    assert _stopped(ledger) == set()
+    with ledger.write() as connection:
+        remember(connection, {"crm-7": "ada", "crm-8": "bob"})
+    assert _stopped(ledger) == stopped
+    lift(ledger, "test", "eve")
+    assert _stopped(ledger) == set()
 
 
 def test_an_unknown_reason_is_refused(ledger: Ledger) -> None:
