@@ -153,8 +153,8 @@ def lift_by_hand(
     reason = SuppressionReason(reason)
     if reason not in LIFTED_BY_HAND:
         raise ValueError(
-            f"{reason.value} cannot be lifted by hand: only a person's own click takes an objection back. "
-            "Ask the person to subscribe again and to follow the link in the mail that confirms it"
+            f"{reason.value} cannot be lifted by hand: only the person's own click takes an objection back, "
+            "the one in the mail that confirms a new subscription, or START as a text message"
         )
     now = utc_now()
     where = [whose, suppression.c.reason == reason.value, suppression.c.created_at <= until]

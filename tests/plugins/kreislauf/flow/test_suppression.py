@@ -158,7 +158,7 @@ def test_a_complaint_needs_the_tick(any_ledger, hand):
 
 def test_an_objection_is_only_the_persons_own_to_take_back(any_ledger, hand):
     hand("suppress", "shop-1", channel="email")
-    with pytest.raises(ValueError, match="only a person's own click"):
+    with pytest.raises(ValueError, match="only the person's own click"):
         hand("lift", "shop-1", reason="opt_out", even_a_complaint=True)
     assert not any(row.lifted_at for row in rows(any_ledger))
     with any_ledger.write() as connection:
