@@ -11,6 +11,7 @@ most a day; no answer is a no. `suppress` then adds suppressions to the ledger.
 **Touches** the ledger's table `suppression`, and the folder `reports/list_cleanup`. Nothing is ever deleted.
 
 **Take it back.** Trigger with `undo_run` set to the id of the run to undo: its suppressions are lifted.
+Who was lifted is found again only by newer evidence: another bounce, half a year of silence since.
 
 **Rerun.** Clear any task: who is suppressed already stays so, nothing is counted twice.
 

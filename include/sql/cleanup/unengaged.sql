@@ -35,9 +35,14 @@ orders as (
     where is_valid and DAYS_BETWEEN(ordered_at, {{ as_of }}) <= {{ silent_for }}
 ),
 
-suppressions as (
-    select * from staging.ledger_suppressions
-    where channel in ('email', 'all')
+asked_before as (
+    -- Whose suppression was lifted is given the same time anew.
+    select distinct email
+    from staging.ledger_suppressions
+    where
+        channel in ('email', 'all')
+        and reason = 'unengaged'
+        and (is_active or DAYS_BETWEEN(lifted_at, {{ as_of }}) <= {{ silent_for }})
 ),
 
 received as (
@@ -57,6 +62,7 @@ select
     || ' mails in {{ silent_for }} days, no open, click, visit or order' as evidence
 from contacts
 inner join received on contacts.contact_id = received.contact_id
+left join asked_before on contacts.email = asked_before.email
 where
     not exists (
         select 1 from actions
@@ -66,14 +72,4 @@ where
         select 1 from orders
         where orders.contact_id = contacts.contact_id
     )
-    and not exists (
-        select 1 from suppressions
-        where
-            suppressions.email = contacts.email
-            and suppressions.reason = 'unengaged'
-            -- Whose suppression was lifted is given the same time anew.
-            and (
-                suppressions.is_active
-                or DAYS_BETWEEN(suppressions.lifted_at, {{ as_of }}) <= {{ silent_for }}
-            )
-    )
+    and asked_before.email is null

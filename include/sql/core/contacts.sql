@@ -55,7 +55,8 @@ crm_records as (
         created_at,
         updated_at,
         is_email_valid,
-        is_archived
+        is_archived,
+        date_of_birth
     from staging.crm_contacts
 ),
 
@@ -88,7 +89,7 @@ timezones as (
 shop_ranked as (
     select
         customer_keys.contact_id,
-        shop_records.customer_id,
+        customer_keys.source_id as customer_id,
         -- Several shop accounts: the one used last that can be written to.
         row_number() over (
             partition by customer_keys.contact_id
@@ -104,7 +105,7 @@ shop_ranked as (
 crm_ranked as (
     select
         crm_keys.contact_id,
-        crm_records.crm_contact_id,
+        crm_keys.source_id as crm_contact_id,
         row_number() over (
             partition by crm_keys.contact_id
             order by
@@ -116,6 +117,23 @@ crm_ranked as (
     inner join crm_records on crm_keys.source_id = crm_records.crm_contact_id
     -- What was deleted or merged away in the CRM still identifies a person, but says nothing.
     where not crm_records.is_archived
+),
+
+crm_birthdays as (
+    -- It may stand in any record of the person; of several the one that is chosen otherwise, too.
+    select
+        crm_keys.contact_id,
+        crm_records.date_of_birth,
+        row_number() over (
+            partition by crm_keys.contact_id
+            order by
+                crm_records.is_email_valid desc,
+                crm_records.updated_at desc,
+                crm_records.crm_contact_id asc
+        ) as place
+    from crm_keys
+    inner join crm_records on crm_keys.source_id = crm_records.crm_contact_id
+    where not crm_records.is_archived and crm_records.date_of_birth is not null
 ),
 
 shop as (
@@ -227,7 +245,7 @@ joined as (
         case when shop.has_address then shop.city else crm.city end as city,
         coalesce(shop.phone, crm.phone) as phone,
         crm.timezone,
-        crm.date_of_birth,
+        crm_birthdays.date_of_birth,
         crm.job_title,
         crm.company_name,
         crm.company_id,
@@ -240,6 +258,8 @@ joined as (
     from born
     left join shop on born.contact_id = shop.contact_id
     left join crm on born.contact_id = crm.contact_id
+    left join crm_birthdays
+        on born.contact_id = crm_birthdays.contact_id and crm_birthdays.place = 1
 ),
 
 named as (

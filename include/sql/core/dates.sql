@@ -23,8 +23,7 @@ crm_contacts as (
     select
         crm_contact_id,
         updated_at,
-        is_email_valid,
-        date_of_birth
+        is_email_valid
     from staging.crm_contacts
     where not is_archived
 ),
@@ -33,29 +32,14 @@ crm_dates as (
     select * from staging.crm_dates
 ),
 
-crm_days as (
-    select
-        crm_contact_id,
-        kind,
-        on_date
-    from crm_dates
-    union all
-    select
-        crm_contact_id,
-        'birthday' as kind,
-        date_of_birth as on_date
-    from crm_contacts
-    where date_of_birth is not null
-),
-
 ranked as (
     select
         crm_keys.contact_id,
-        crm_days.kind,
-        crm_days.on_date,
+        crm_dates.kind,
+        crm_dates.on_date,
         -- In the order in which core.contacts takes CRM records.
         row_number() over (
-            partition by crm_keys.contact_id, crm_days.kind
+            partition by crm_keys.contact_id, crm_dates.kind
             order by
                 crm_contacts.is_email_valid desc,
                 crm_contacts.updated_at desc,
@@ -63,7 +47,7 @@ ranked as (
         ) as place
     from crm_keys
     inner join crm_contacts on crm_keys.source_id = crm_contacts.crm_contact_id
-    inner join crm_days on crm_keys.source_id = crm_days.crm_contact_id
+    inner join crm_dates on crm_keys.source_id = crm_dates.crm_contact_id
 )
 
 select
@@ -79,7 +63,4 @@ select
     ranked.on_date
 from ranked
 inner join contacts on ranked.contact_id = contacts.contact_id
-where
-    ranked.place = 1
-    -- core.contacts knows the one of the first record, and what the person said.
-    and (ranked.kind <> 'birthday' or contacts.date_of_birth is null)
+where ranked.place = 1

@@ -60,10 +60,8 @@ items as (
         coalesce(refund_lines.quantity, 0) as refunded_quantity,
         coalesce(refund_lines.refunded_amount, 0) as refunded_amount
     from refund_lines
-    where not exists (
-        select 1 from order_lines
-        where order_lines.order_line_id = refund_lines.order_line_id
-    )
+    left join order_lines on refund_lines.order_line_id = order_lines.order_line_id
+    where order_lines.order_line_id is null
 )
 
 select

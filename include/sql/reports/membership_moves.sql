@@ -1,5 +1,6 @@
 -- Memberships that did not just begin and last: those left again, and those of records that became
 -- one contact. Only their changes have to be put in order for reports.membership_history.
+-- answers: Which memberships did not just last?
 -- owner: crm
 -- grain: record_id, kind, name
 with recorded as (

@@ -1,5 +1,6 @@
 -- What anybody is or was a member of, each segment and RFM cell with a number of its own: millions
 -- of memberships are compared by numbers in a fraction of the memory that their names take.
+-- answers: Which segments and cells does the record of memberships know?
 -- owner: data
 -- grain: number
 with catalogue as (

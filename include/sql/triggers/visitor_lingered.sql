@@ -19,16 +19,12 @@ with site_events as (
         and DAYS_BETWEEN(occurred_at, {{ as_of }}) <= {{ days_back }}
 ),
 
-recognitions as (
+visitors as (
     select
         visitor_id,
-        occurred_at
-    from staging.site_events
-    where customer_id is not null or email is not null
-),
-
-visitor_keys as (
-    select * from core.visitor_keys
+        contact_id,
+        recognised_at
+    from core.visitors
 ),
 
 products as (
@@ -46,28 +42,14 @@ contents as (
     where published_on <= cast({{ as_of }} as date)
 ),
 
-recent_visitors as (
-    select distinct visitor_id
-    from site_events
-),
-
-recognised as (
-    select
-        recognitions.visitor_id,
-        min(recognitions.occurred_at) as recognised_at
-    from recognitions
-    inner join recent_visitors on recognitions.visitor_id = recent_visitors.visitor_id
-    group by recognitions.visitor_id
-),
-
 unknown_visits as (
     -- From the first recognition on the browser is a person's, logged in or not.
     select site_events.*
     from site_events
-    left join recognised on site_events.visitor_id = recognised.visitor_id
+    inner join visitors on site_events.visitor_id = visitors.visitor_id
     where
-        recognised.recognised_at is null
-        or site_events.occurred_at < recognised.recognised_at
+        visitors.recognised_at is null
+        or site_events.occurred_at < visitors.recognised_at
 ),
 
 days as (
@@ -194,7 +176,7 @@ ranked_contents as (
 )
 
 select
-    coalesce(visitor_keys.contact_id, lingered.visitor_id) as contact_id,
+    coalesce(visitors.contact_id, lingered.visitor_id) as contact_id,
     lingered.visitor_id || ':' || cast(cast(lingered.month as date) as varchar) as occurrence_id,
     lingered.occurred_at,
     lingered.visitor_id,
@@ -207,7 +189,7 @@ select
     ranked_products.url as product_url,
     ranked_products.image_url as product_image_url
 from lingered
-left join visitor_keys on lingered.visitor_id = visitor_keys.visitor_id
+inner join visitors on lingered.visitor_id = visitors.visitor_id
 left join last_reads on lingered.visitor_id = last_reads.visitor_id
 left join ranked_contents
     on lingered.visitor_id = ranked_contents.visitor_id and ranked_contents.place = 1

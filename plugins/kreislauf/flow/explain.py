@@ -76,10 +76,7 @@ def _decision(
         "versions": f"flow {row.flow_version}, policy {row.policy_version or 'not recorded'}",
         "message": _message(told, zone),
         "consents": _consents(told.consents, zone),
-        "stopped": ", ".join(
-            f"{one.channel}: {one.reason} since {_local(one.created_at, zone)}" for one in told.suppressions
-        )
-        or "no suppression was in force",
+        "stopped": _suppressions(told, zone),
     }
     yield from (f"  {name:<10}  {text}" for name, text in facts.items() if text)
 
@@ -161,6 +158,12 @@ def _consents(statements: Iterable[Statement], zone: ZoneInfo) -> str:
     return "; ".join(found) or "no statement was known"
 
 
+def _suppressions(told: Told, zone: ZoneInfo) -> str:
+    """Each but once: an objection has a row for each of the person's addresses."""
+    found = [f"{one.channel}: {one.reason} since {_local(one.created_at, zone)}" for one in told.suppressions]
+    return ", ".join(dict.fromkeys(found)) or "no suppression was in force"
+
+
 def _local(moment: datetime, zone: ZoneInfo) -> str:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{aware.astimezone(zone):%Y-%m-%d %H:%M}"
@@ -201,6 +204,8 @@ def _undecided(ledger: Ledger, engine: Engine | None, flow: FlowFile, person: Pe
         said = f"{row['occurrence_id']}, {_local(at, zone)}:"
         if at <= build.as_of - horizon:
             yield f"{said} too long ago, the flow asks about {horizon.days} days"
+        elif at > build.as_of:
+            yield f"{said} still to come on the day of this build; the first run after that decides"
         elif last is None:
             yield f"{said} the flow has never run"
         elif at > last:
