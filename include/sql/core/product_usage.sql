@@ -9,10 +9,8 @@ with purchases as (
         product_id,
         days_a_piece
     from core.consumable_purchases
-    where
-        days_a_piece is not null
-        -- What was bought again today counts from tomorrow: all that rests on it moves at midnight.
-        and DAYS_BETWEEN(bought_again_at, {{ as_of }}) > 0
+    -- What was bought again today counts from tomorrow: all that rests on it moves at midnight.
+    where DAYS_BETWEEN(bought_again_at, {{ as_of }}) > 0
 )
 
 -- Without their number: it changes with each purchase, and all buyers are computed anew with it.
