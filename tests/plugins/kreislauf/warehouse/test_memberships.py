@@ -28,6 +28,9 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONTACTS = ("c1", "c2", "c3")
 EACH_ITSELF = {contact: contact for contact in CONTACTS}
 
+COMPUTED = [f"reports.membership_{name}" for name in ("names", "differences", "changes", "moves", "history")]
+"""From the record and the members, in this order."""
+
 State = Mapping[str, tuple[str, ...]]
 """The segments of each contact."""
 
@@ -51,6 +54,7 @@ class Book:
         """A build as of a day, recorded; the history that it has."""
         keys = [("shop", record, contact) for record, contact in persons.items()]
         self._fill("core.contact_keys", ("source", "record_id", "contact_id"), keys)
+        self._fill("segments.catalogue", ("name",), _named(state))
         self._fill("segments.members", ("name", "contact_id"), _listed(state))
         moment = START.replace(tzinfo=None) + timedelta(days=day)
         # As the cut at the build's moment leaves it.
@@ -58,8 +62,8 @@ class Book:
             "create or replace view raw.membership_changes as"
             f" select * from landed.membership_changes where as_of <= timestamp '{moment}'"
         )
-        for name in ("differences", "changes", "history"):
-            self._compute(f"reports.membership_{name}", day)
+        for table in COMPUTED:
+            self._compute(table, day)
         self._connection.execute(
             "insert into landed.membership_changes by name"
             " select * exclude (is_taken_back) from reports.membership_changes"
@@ -97,6 +101,11 @@ def _compiled(table: str, day: int) -> str:
 def _listed(state: State) -> list[tuple[str, str]]:
     """The rows of segments.members."""
     return [(name, contact) for contact, names in state.items() for name in names]
+
+
+def _named(state: State) -> list[tuple[str]]:
+    """The names of segments.catalogue."""
+    return [(name,) for name in sorted({name for names in state.values() for name in names})]
 
 
 def _day(moment: datetime | None) -> int | None:
@@ -207,6 +216,7 @@ class Circuit:
         self.engine.load_raw(build, self.zone.manifests())
         found = {
             "core.contact_keys": [("shop", contact, contact, contact) for contact in CONTACTS],
+            "segments.catalogue": [(name, None, None) for (name,) in _named(state)],
             "segments.members": _listed(state),
             "scores.rfm": [],
             "lifecycle.stage_history": [],
@@ -214,8 +224,8 @@ class Circuit:
         for table, rows in found.items():
             columns = {name: type.lower() for name, type in SCHEMA[table].items()}
             self.engine.create_table(build, table, values_sql(columns, rows))
-        for name in ("differences", "changes", "history"):
-            write_table(self.engine, build, MODELS[f"reports.membership_{name}"])
+        for table in COMPUTED:
+            write_table(self.engine, build, MODELS[table])
         return build
 
     def publish(self, day: int, state: State) -> None:
