@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -100,3 +101,26 @@ def test_a_moment_without_its_hour_is_the_same_day():
         return duckdb.connect().execute(compile_sql(sql, "duckdb")).fetchall()
 
     assert rows("timestamp '2026-02-28 23:59:59.9'") == [(5, date(2026, 3, 3), date(2026, 2, 28))]
+
+
+READ_TWICE = """
+with landed as (select contact_id, change from raw.membership_changes),
+kept as (select * from landed where change > 0),
+changes as (select * from kept union all select contact_id, 1 as change from scores.rfm),
+counted as (select contact_id, count(*) as times from changes group by contact_id),
+once as (select contact_id from scores.rfm)
+select counted.times from counted
+inner join changes on counted.contact_id = changes.contact_id
+inner join counted as others on counted.contact_id = others.contact_id
+inner join once on counted.contact_id = once.contact_id
+"""
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
+def test_what_only_reads_is_read_each_time_and_what_computes_is_kept(dialect):
+    compiled = compile_sql(READ_TWICE, dialect, pretty=False)
+    assert re.findall(r"(\w+) AS NOT MATERIALIZED", compiled) == ["landed", "kept", "changes"]
+
+
+def test_spark_keeps_nothing_anyway():
+    assert "MATERIALIZED" not in compile_sql(READ_TWICE, "spark")
