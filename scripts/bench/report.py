@@ -204,14 +204,13 @@ def _print_overhead(step: Step, figures: Figures) -> None:
 
 
 def _ratios(step: Step, steps: tuple[Step, ...], figures: Figures) -> str:
-    """A step's seconds, and its CPU seconds, for each row, as multiples of those it is compared with."""
+    """A step's seconds, and its CPU seconds, as multiples of those it is compared with."""
     titles = {other.name: other.title.removeprefix("floor: ") for other in steps}
     texts = []
     for name in (name for name in step.against if name in figures):
         here, there = figures[step.name], figures[name]
-        time_, cpu = (
-            (here[unit] / here["rows"]) / (there[unit] / there["rows"]) for unit in ("seconds", "cpu_seconds")
-        )
+        rows = here["rows"] / there["rows"] if step.is_per_row else 1
+        time_, cpu = (here[unit] / there[unit] / rows for unit in ("seconds", "cpu_seconds"))
         texts.append(f"{_times(time_)} ({_times(cpu)}) {titles[name]}")
     return "; ".join(texts)
 
