@@ -95,16 +95,16 @@ class AirflowApi:
         runs = self.get(f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=50)["dag_runs"]
         return [run for run in reversed(runs) if run["queued_at"] and run["queued_at"] >= moment]
 
-    def fail_leftovers(self, dag_ids: list[str]) -> int:
-        """Mark runs that a killed command left active as failed; how many."""
+    def fail_leftovers(self) -> int:
+        """Mark all runs that a killed command left active as failed; how many. No scheduler may run."""
         count = 0
-        for dag_id in dag_ids:
-            for run in self.get(f"/dags/{dag_id}/dagRuns", limit=100, state=sorted(ACTIVE))["dag_runs"]:
-                path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
-                # Each of a build's hundreds of tasks is looked at, while the scheduler writes beside it.
+        while runs := self.get("/dags/~/dagRuns", limit=PAGE, state=sorted(ACTIVE))["dag_runs"]:
+            for run in runs:
+                path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}"
+                # Each of a build's hundreds of tasks is looked at.
                 failed = self._patiently("PATCH", path, json={"state": "failed"}, timeout=180)
                 failed.raise_for_status()
-                count += 1
+            count += len(runs)
         return count
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:

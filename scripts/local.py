@@ -70,6 +70,11 @@ class Local:
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
 
+    @property
+    def airflow_health(self) -> str:
+        """Where Airflow says how it is."""
+        return f"{self.url('airflow')}/api/v2/monitor/health"
+
     def environment(self) -> dict[str, str]:
         """The environment every service is started with: Airflow's settings and the connections."""
         sandbox = self.url("sandbox")
@@ -148,6 +153,8 @@ class Local:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": self.secrets["jwt_secret"],
             "AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL": "error",
+            # While SQLite is busy, it is noted minutes late that a DAG was read: it has not gone.
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "900",
             # Local runs are watched: look often, give up on a dead task soon.
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",

@@ -62,6 +62,9 @@ def main() -> int:
             api = AirflowApi(
                 local.url("airflow"), local.secrets["airflow_password"], str(local.airflow_home / "logs")
             )
+            api.sign_in()
+            _take_up(api, clock)
+            running.start_work()
             Circuit(local, api, plan, clock).run()
             summary.show(local.home, plan["retail"])
             if arguments.stay:
@@ -70,7 +73,7 @@ def main() -> int:
                 _say_where(local)
             clock.say("done")
             return 0
-        except (RunFailed, summary.Unreconciled) as error:
+        except (RunFailed, services.ServiceFailed, summary.Unreconciled) as error:
             return clock.fail(str(error))
         except httpx.HTTPError as error:
             return clock.fail(
@@ -110,10 +113,7 @@ class Circuit:
         self.local, self.api, self.plan, self.clock = local, api, plan, clock
 
     def run(self) -> None:
-        self.api.sign_in()
-        self.api.ensure_pools()
         self.api.wait_for_dags(DAGS)
-        self._take_up()
         for turn in self.plan["turns"]:
             if not turn["is_done"]:
                 # Not as of when the command was given: hourly extractions may have come by since.
@@ -126,16 +126,6 @@ class Circuit:
         """Write down how far a turn is, for whoever takes it up."""
         turn.update(changes)
         write_json(self.local.home / "plan.json", self.plan)
-
-    def _take_up(self) -> None:
-        """Say of what a killed command left that nobody works on it any more."""
-        left = self.api.fail_leftovers(DAGS)
-        if left:
-            self.clock.say(f"marked {left} runs of a killed command as failed; taking up their work")
-        # The folder's lock is ours, so no sender of this ledger is alive: no lease to wait for.
-        in_doubt = sweep(Ledger.open(Connection.from_env("ledger")), utc_now(), lease=timedelta(0))
-        if in_doubt:
-            self.clock.say(f"{in_doubt} batches are in doubt; the provider's events will settle them")
 
     def _turn(self, turn: dict[str, Any]) -> None:
         as_of, later = turn["as_of"], turn["later"]
@@ -192,6 +182,18 @@ class Circuit:
             time.sleep(0.3)
         for run in runs:
             self._finish(dag_id, run["dag_run_id"])
+
+
+def _take_up(api: AirflowApi, clock: Clock) -> None:
+    """Say of what a killed command left that nobody works on it any more. No scheduler may run."""
+    api.ensure_pools()
+    left = api.fail_leftovers()
+    if left:
+        clock.say(f"marked {left} runs of a killed command as failed; taking up their work")
+    # The folder's lock is ours, so no sender of this ledger is alive: no lease to wait for.
+    in_doubt = sweep(Ledger.open(Connection.from_env("ledger")), utc_now(), lease=timedelta(0))
+    if in_doubt:
+        clock.say(f"{in_doubt} batches are in doubt; the provider's events will settle them")
 
 
 def _plan(home: Path, retail: Path | None, contacts: int) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 They run as children of one supervisor process in a session of its own. The supervisor holds the
 reading end of a pipe; when the command that started it dies, even by SIGKILL, the pipe closes and
 everything below is stopped. `make up` tells it to stay instead.
+
+Airflow's web server starts first, and what works (scheduler, DAG processor, triggerer) when it is told
+to: until then nobody but the command that started it writes to Airflow's database.
 """
 
 from __future__ import annotations
@@ -22,7 +25,11 @@ import psutil
 
 from scripts.local import REPOSITORY, SMS_ACCOUNT, Local, write_json
 
-STAY = b"stay"
+WORK, STAY = b"w", b"s"
+"""What the supervisor is told on its standard input."""
+
+WEB_SERVER, WORKING = "api-server", ("scheduler", "dag-processor", "triggerer")
+"""Airflow's commands."""
 
 
 class ServiceFailed(RuntimeError):
@@ -42,6 +49,16 @@ class Services:
             self._supervisor.stdin.close()
         self._supervisor.wait(timeout=60)
 
+    def start_work(self) -> None:
+        """Start what works in Airflow, and wait until it does.
+
+        Raises ServiceFailed with its logs.
+        """
+        if self._supervisor.stdin:
+            self._supervisor.stdin.write(WORK)
+            self._supervisor.stdin.flush()
+        _wait(self.local, self._supervisor, "airflow", self.local.airflow_health, 180, _works)
+
     def leave_running(self) -> None:
         """Let the services outlive this process (`make up`); `stop_leftovers` ends them.
 
@@ -55,7 +72,8 @@ class Services:
 
 
 def start(local: Local, sandbox_options: list[str]) -> Services:
-    """Start all services and wait until each answers. Nothing of the installation may be running.
+    """Start all but what works in Airflow, and wait until each answers. Nothing of the installation may
+    be running.
 
     Raises ServiceFailed with the name of the service and its log.
     """
@@ -73,7 +91,7 @@ def start(local: Local, sandbox_options: list[str]) -> Services:
     try:
         _wait(local, supervisor, "sandbox", f"{local.url('sandbox')}/world", 120)
         _wait(local, supervisor, "web", f"{local.url('web')}/health", 60)
-        _wait(local, supervisor, "airflow", f"{local.url('airflow')}/api/v2/monitor/health", 180, _is_healthy)
+        _wait(local, supervisor, "airflow", local.airflow_health, 180)
     except BaseException:
         services.stop()
         raise
@@ -97,7 +115,7 @@ def stop_leftovers(local: Local) -> int:
     return stopped
 
 
-def _is_healthy(answer: httpx.Response) -> bool:
+def _works(answer: httpx.Response) -> bool:
     parts = answer.json()
     return all(parts[name]["status"] == "healthy" for name in ("metadatabase", "scheduler", "dag_processor"))
 
@@ -161,15 +179,18 @@ def supervise(home: Path) -> int:
             print("airflow db migrate failed: read", local.logs / "airflow-migrate.log", flush=True)
             return 1
         (local.airflow_home / "migrated").touch()
-        for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
-            children[f"airflow-{component}"] = _spawn(
-                local, f"airflow-{component}", ["-m", "airflow", component], environment
-            )
-        _record(local, list(children.values()))
+        _start_airflow(local, children, WEB_SERVER)
         return _hold(local, children)
     finally:
         _end([process for child in children.values() for process in _family(child.pid)])
         (local.home / "supervisor.json").unlink(missing_ok=True)
+
+
+def _start_airflow(local: Local, children: dict[str, subprocess.Popen[bytes]], *commands: str) -> None:
+    for command in commands:
+        name = f"airflow-{command}"
+        children[name] = _spawn(local, name, ["-m", "airflow", command], local.environment())
+    _record(local, list(children.values()))
 
 
 def _hold(local: Local, children: dict[str, subprocess.Popen[bytes]]) -> int:
@@ -184,7 +205,9 @@ def _hold(local: Local, children: dict[str, subprocess.Popen[bytes]]) -> int:
             said = sys.stdin.buffer.raw.read()
             if said == b"":
                 return 0
-            stay = said == STAY
+            if said and WORK in said:
+                _start_airflow(local, children, *WORKING)
+            stay = bool(said) and STAY in said
         time.sleep(0.2)
 
 

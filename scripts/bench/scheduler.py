@@ -82,6 +82,7 @@ def _timed(folder: Path, dag_id: str, dags: Path, conf: dict[str, str]) -> dict[
         )
         api.sign_in()
         api.ensure_pools()
+        running.start_work()
         api.wait_for_dags([dag_id], seconds=300)
         [supervisor, *_] = json.loads((local.home / "supervisor.json").read_text())
         with Family(supervisor["pid"]) as idle:

@@ -116,6 +116,7 @@ def test_a_killed_run_is_taken_up_and_a_second_run_adds_nothing(home):
     first, printed = _run(home)
     inbox = _inbox(home)
 
+    assert re.search(r"marked \d+ runs of a killed command as failed", printed)
     assert first["contacts"] >= 250
     assert first["rows ingested, by table"]["shop_orders"] > 100
     assert set(first["messages by flow and state"]) >= {
