@@ -230,7 +230,7 @@ def _cap_frequency(connection: Connection, step: Step, run: Run, policy: Policy)
     """A person's youngest occurrence comes first; the others wait."""
     joined, person = with_person(candidate)
     for cap in _caps(step, policy):
-        written = recent(cap, run.as_of, step.channel, step.priority, with_planned=True).subquery("written")
+        written = recent(cap, run.as_of, step.channel, step.priority).subquery("written")
         position = func.row_number().over(
             partition_by=person,
             order_by=[candidate.c.occurred_at.desc(), candidate.c.occurrence_id],

@@ -17,9 +17,8 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from kreislauf.ledger import events
 from kreislauf.ledger.consents import is_revoked_since
-from kreislauf.ledger.frequency import FrequencyCap, recent
+from kreislauf.ledger.frequency import exceeding
 from kreislauf.ledger.hours import Hours
-from kreislauf.ledger.people import ids_of_people_in, with_person
 from kreislauf.ledger.schema import (
     REPEATABLE,
     BatchState,
@@ -315,33 +314,10 @@ def _skip(connection: Connection, row: Any, as_of: datetime | None, now: datetim
 
     for reason, is_stopped in stops.items():
         skip(reason, is_stopped)
-    for cap in row.caps:
-        if too_many := _over_the_cap(connection, row, FrequencyCap.from_json(cap), as_of):
-            skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
-    return skipped
-
-
-def _over_the_cap(connection: Connection, row: Any, cap: FrequencyCap, as_of: datetime | None) -> list[str]:
-    """Message keys of the batch that would exceed the cap, counting the batch itself in order."""
-    priority = connection.execute(
-        select(func.max(message.c.priority)).where(message.c.batch_id == row.id)
-    ).scalar_one()
     goes_out_at = max(row.send_at, as_of) if as_of else row.send_at
-    others = recent(cap, goes_out_at, row.channel, priority, with_planned=False)
-    others = others.where(message.c.batch_id != row.id, message.c.contact_id.in_(ids_of_people_in(row.id)))
-    sent = Counter({found.person: found.messages for found in connection.execute(others)})
-    too_many = []
-    joined, person = with_person(message)
-    mine = (
-        select(message.c.message_key, person.label("person"))
-        .select_from(joined)
-        .where(message.c.batch_id == row.id, message.c.outcome.is_(None))
-    )
-    for found in connection.execute(mine.order_by(message.c.contact_id, message.c.occurrence_id)):
-        sent[found.person] += 1
-        if sent[found.person] > cap.messages:
-            too_many.append(found.message_key)
-    return too_many
+    if too_many := exceeding(connection, row, goes_out_at):
+        skip(Reason.FREQUENCY_CAP, message.c.message_key.in_(too_many))
+    return skipped
 
 
 def _put_off(connection: Connection, row: Any, as_of: datetime, now: datetime) -> bool:

@@ -65,7 +65,7 @@ def plan(
     Message keys are random, 32 hexadecimal characters: they say nothing about the person and
     cannot be guessed. Batch ids are random with a running number.
     """
-    refresh_statistics(connection, candidate, decision, message)
+    refresh_statistics(connection, candidate, decision)
     alike = [*_ALIKE, "timezone", "local_hour"] if hours else list(_ALIKE)
     numbered = _numbered(step, run, alike, batch_size)
     nonce = secrets.token_hex(12)
@@ -105,6 +105,8 @@ def plan(
         **of_step,
     }
     planned = _insert(connection, message, of_message, select(*of_message.values()))
+    if planned:
+        refresh_statistics(connection, batch, message)
     if step.voucher:
         _give_vouchers(connection, step)
     return planned

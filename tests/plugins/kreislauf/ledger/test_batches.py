@@ -98,6 +98,27 @@ def test_a_revocation_known_when_it_was_planned_is_the_planners_business(ledger:
     assert len(_claim(ledger).messages) == 1
 
 
+def test_of_several_caps_each_counts_its_own_window_and_flow(ledger: Ledger) -> None:
+    day = timedelta(days=1)
+    caps = [FrequencyCap(1, day), FrequencyCap(2, 7 * day), FrequencyCap(1, 7 * day, "flow_welcome")]
+    before = {
+        "ada": [("flow_cart", 2)],
+        "bob": [("flow_cart", 0.5)],
+        "cy": [("flow_cart", 2), ("flow_cart", 3)],
+        "dot": [("flow_welcome", 2)],
+        "eve": [("flow_welcome", 8), ("flow_cart", 8)],
+    }
+    for name, sent in before.items():
+        for number, (flow, days) in enumerate(sent):
+            as_of = AS_OF - days * day
+            plan_people(ledger, [name], flow=flow, as_of=as_of, occurrence=f"{number}", run_id="before")
+            batches.answer(ledger, _claim(ledger, flow), Verdict(BatchState.ACCEPTED))
+    plan_people(ledger, before, run_id="run-2", caps=caps)
+    claimed = _claim(ledger, as_of=AS_OF)
+    assert sorted(row.contact_id for row in claimed.messages) == ["ada", "eve"]
+    assert claimed.skipped == {"frequency_cap": 3}
+
+
 def test_the_cap_counts_messages_of_other_flows(ledger: Ledger) -> None:
     plan_people(ledger, ["ada", "bob"], flow="flow_cart", as_of=AS_OF - timedelta(days=2))
     suppress(ledger, [{"address": "bob@example.org"}], "soft_bounce", "x")
