@@ -11,21 +11,13 @@ with contacts as (
     where not is_archived
 ),
 
-crm_keys as (
+crm_records as (
     select
         contact_id,
-        source_id
-    from core.contact_keys
-    where source = 'crm'
-),
-
-crm_contacts as (
-    select
-        crm_contact_id,
-        updated_at,
-        is_email_valid
-    from staging.crm_contacts
-    where not is_archived
+        source_id,
+        place
+    from core.records
+    where source = 'crm' and not is_archived
 ),
 
 crm_dates as (
@@ -34,20 +26,14 @@ crm_dates as (
 
 ranked as (
     select
-        crm_keys.contact_id,
+        crm_records.contact_id,
         crm_dates.kind,
         crm_dates.on_date,
-        -- In the order in which core.contacts takes CRM records.
         row_number() over (
-            partition by crm_keys.contact_id, crm_dates.kind
-            order by
-                crm_contacts.is_email_valid desc,
-                crm_contacts.updated_at desc,
-                crm_contacts.crm_contact_id asc
-        ) as place
-    from crm_keys
-    inner join crm_contacts on crm_keys.source_id = crm_contacts.crm_contact_id
-    inner join crm_dates on crm_keys.source_id = crm_dates.crm_contact_id
+            partition by crm_records.contact_id, crm_dates.kind order by crm_records.place
+        ) as choice
+    from crm_records
+    inner join crm_dates on crm_records.source_id = crm_dates.crm_contact_id
 )
 
 select
@@ -58,9 +44,8 @@ from contacts
 where date_of_birth is not null
 union all
 select
-    ranked.contact_id,
-    ranked.kind,
-    ranked.on_date
+    contact_id,
+    kind,
+    on_date
 from ranked
-inner join contacts on ranked.contact_id = contacts.contact_id
-where ranked.place = 1
+where choice = 1

@@ -51,26 +51,21 @@ def warehouse() -> tuple[dict[str, Model], Schema]:
 
 
 def salutations(given: list[tuple[str, str]]) -> list[str | None]:
-    """What core.contacts makes of first names and the words of the CRM."""
+    """What core.salutations makes of first names and the words of the CRM."""
     models, schema = warehouse()
-    model = models["core.contacts"]
+    model = models["core.salutations"]
     ids = [str(number) for number in range(len(given))]
-    rows = {
-        "core.contact_keys": {"contact_id": ids, "source": ["crm"] * len(ids), "source_id": ids},
-        "staging.crm_contacts": {
-            "crm_contact_id": ids,
-            "is_archived": [False] * len(ids),
-            "first_name": [name for name, _ in given],
-            "last_name": ["Yılmaz-Berger"] * len(ids),
-            "salutation": [word for _, word in given],
-        },
+    profiles = {
+        "contact_id": ids,
+        "first_name": [name for name, _ in given],
+        "last_name": ["Yılmaz-Berger"] * len(ids),
+        "salutation_given": [word for _, word in given],
     }
     with duckdb.connect() as connection:
         for table in model.depends_on:
             create_table(connection, table, schema[table])
-        for table, columns in rows.items():
-            connection.register("given", pyarrow.table(columns))
-            connection.execute(f"insert into {table} by name select * from given")
+        connection.register("given", pyarrow.table(profiles))
+        connection.execute("insert into core.profiles by name select * from given")
         listed = models["seeds.first_names"].rendered(AS_OF)
         connection.execute(f"insert into seeds.first_names {listed}")
         result = connection.execute(model.compile("duckdb", AS_OF))
