@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,48 +32,49 @@ class StepFailed(Exception):
 
 
 def main(arguments: list[str]) -> int:
+    """Measure, and print each stage as soon as it ends; what was measured is told also of a run that fails
+    or is interrupted."""
     given = _arguments(arguments)
     stages = given.only or [name for name, stage in STAGES.items() if stage.is_default]
     begun = time.perf_counter()
-    runs: dict[int, Figures] = {}
-    for size in given.size:
-        with tempfile.TemporaryDirectory(prefix="kreislauf-bench-") as folder:
-            try:
-                runs[size] = measure(Path(folder), size, stages, begun)
-            except StepFailed as error:
-                print(f"make bench: {error}", file=sys.stderr)
-                return 1
-        _report(runs[size], size, stages, given.verbose)
-    if len(runs) > 1:
-        report.print_growth(runs, stages, given.verbose)
-    if "build" in stages:
-        report.print_targets(runs)
-    if given.json:
-        found = {"cores": os.cpu_count(), "runs": [{"size": size, "steps": runs[size]} for size in runs]}
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
-    for name, stage in STAGES.items():
-        if not stage.is_default and name not in stages:
-            print(f"\n{name} ({stage.title}) is left out: it takes minutes; --only {name}")
+    runs: dict[int, Figures] = {size: {} for size in given.size}
+    code = 0
+    try:
+        for size, figures in runs.items():
+            with tempfile.TemporaryDirectory(prefix="kreislauf-bench-") as folder:
+                for stage in stages:
+                    try:
+                        for _ in _measure(Path(folder), size, stage, figures, begun):
+                            _keep(given.json, runs)
+                    finally:
+                        _report(figures, size, stage, given.verbose)
+    except StepFailed as error:
+        print(f"make bench: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("make bench: interrupted", file=sys.stderr)
+        code = 130
+    _summarise({size: figures for size, figures in runs.items() if figures}, stages, given.verbose)
     sizes = " and ".join(f"{size:,}" for size in runs)
     print(f"\n{sizes} contacts, {os.cpu_count()} cores, {time.perf_counter() - begun:.0f} s in all.")
-    return 0
+    return code
 
 
-def measure(folder: Path, size: int, stages: list[str], begun: float) -> Figures:
-    """Run the steps of the stages, each once and in a process of its own; their results by name."""
-    figures: Figures = {}
-    for stage in stages:
-        for step in STAGES[stage].steps:
-            if step.name in figures:
-                continue
-            reason = step.left_out(size)
-            at = f"{time.perf_counter() - begun:5.0f} s  {stage}: {step.title}"
-            print(f"{at} is left out: {reason}" if reason else at, file=sys.stderr, flush=True)
-            if not reason:
-                figures[step.name] = _run(step, folder, size)
-    if "build.floor" in figures:
-        _add_floors(figures["build.full"]["models"], figures["build.floor"]["tables"])
-    return figures
+def _measure(folder: Path, size: int, stage: str, figures: Figures, begun: float) -> Iterator[str]:
+    """Run the steps of a stage that have no figures yet, each in a process of its own; yield their names."""
+    for step in STAGES[stage].steps:
+        if step.name in figures:
+            continue
+        reason = step.left_out(size)
+        at = f"{time.perf_counter() - begun:5.0f} s  {stage}: {step.title}"
+        print(f"{at} is left out: {reason}" if reason else at, file=sys.stderr, flush=True)
+        if not reason:
+            found = figures[step.name] = _run(step, folder, size)
+            cost = f"{found['seconds']:.2f} s, {found['cpu_seconds']:.2f} CPU s, {found['peak_mb']:.0f} MB"
+            print(f"{'':9}{cost}", file=sys.stderr, flush=True)
+            if step.name == "build.floor":
+                _add_floors(figures["build.full"]["models"], found["tables"])
+            yield step.name
 
 
 def _run(step: Step, folder: Path, size: int) -> dict[str, Any]:
@@ -98,13 +101,36 @@ def _add_floors(models: list[dict[str, Any]], tables: dict[str, dict[str, float]
         )
 
 
-def _report(figures: Figures, size: int, stages: list[str], is_verbose: bool) -> None:
-    for stage in stages:
-        report.print_stage(stage, figures, size)
-        if stage == "build":
-            report.print_models(figures, is_verbose)
-        if stage == "plan":
-            report.print_flows(figures, is_verbose)
+def _keep(path: Path | None, runs: dict[int, Figures]) -> None:
+    """Write down what there is so far; whoever reads the file meanwhile finds a whole one."""
+    if path is None:
+        return
+    found = {
+        "cores": os.cpu_count(),
+        "runs": [{"size": size, "steps": steps} for size, steps in runs.items() if steps],
+    }
+    written = path.with_name(f"{path.name}.part")
+    written.write_text(json.dumps(found, indent=1) + "\n")
+    written.replace(path)
+
+
+def _report(figures: Figures, size: int, stage: str, is_verbose: bool) -> None:
+    report.print_stage(stage, figures, size)
+    if stage == "build" and "build.floor" in figures:
+        report.print_models(figures, is_verbose)
+    if stage == "plan" and {"plan.read_candidates", "plan.first", "plan.again"} <= figures.keys():
+        report.print_flows(figures, is_verbose)
+    sys.stdout.flush()
+
+
+def _summarise(runs: dict[int, Figures], stages: list[str], is_verbose: bool) -> None:
+    if len(runs) > 1:
+        report.print_growth(runs, stages, is_verbose)
+    if "build" in stages and runs:
+        report.print_targets(runs)
+    for name, stage in STAGES.items():
+        if not stage.is_default and name not in stages:
+            print(f"\n{name} ({stage.title}) is left out: it takes minutes; --only {name}")
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
@@ -123,4 +149,5 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

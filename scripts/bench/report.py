@@ -33,7 +33,7 @@ def print_stage(name: str, figures: Figures, size: int) -> None:
             print(line.rstrip())
     for step in stage.steps:
         if step.name not in figures:
-            print(f"  {step.title} is left out: {step.left_out(size)}")
+            print(f"  {step.title} is left out: {step.left_out(size) or 'the run ended before'}")
     for step in stage.steps:
         if "tasks" in figures.get(step.name, {}):
             _print_overhead(step, figures)
@@ -105,7 +105,8 @@ def print_growth(runs: dict[int, Figures], stages: Sequence[str], is_verbose: bo
     flows = _by_name(runs, "plan.first", "flows", "flow")
     if flows:
         _print_exponents("flows", sizes, flows, sorted(flows, key=lambda name: -(flows[name][-1] or 0)))
-        peaks = "".join(f"{runs[size]['plan.first']['peak_mb']:>12,.0f}" for size in sizes)
+        found = [runs[size].get("plan.first") for size in sizes]
+        peaks = "".join(f"{first['peak_mb']:>12,.0f}" if first else f"{'-':>12}" for first in found)
         print(f"  {'peak memory of a flow, MB':<36}{peaks}")
     models = _by_name(runs, "build.full", "models", "model") if "build" in stages else {}
     # What takes no time at the greatest size tells nothing.

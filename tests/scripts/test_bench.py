@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,46 @@ def test_a_step_that_fails_is_named(
     assert main([str(SIZE), "--only", "send"]) == 1
     assert "send.floor failed" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_has_told_what_it_measured(tmp_path: Path) -> None:
+    printed, figures, left = (tmp_path / name for name in ("printed.txt", "figures.json", "left"))
+    left.mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.bench",
+        str(SIZE),
+        "--only",
+        "land",
+        "send",
+        "--json",
+        str(figures),
+    ]
+    paths = os.pathsep.join((str(REPOSITORY / "plugins"), str(REPOSITORY)))
+    environment = os.environ | {"PYTHONPATH": paths, "TMPDIR": str(left)}
+    with (
+        printed.open("wb") as file,
+        subprocess.Popen(
+            command, stdout=file, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY, env=environment
+        ) as process,
+    ):
+        told = []
+        for line in process.stderr:  # type: ignore[union-attr]
+            told.append(line.strip())
+            if line.endswith("send: plan them: a message to each\n"):
+                before = printed.read_text()
+                while not list(left.glob("*/warm-plan.db")):  # not in the moment between fork and exec
+                    time.sleep(0.01)
+                process.terminate()
+    assert "\nland: orders of two lines" in before and "typed load" in before
+    assert process.returncode == 130
+    assert printed.read_text().startswith(before)
+    assert "plan them: a message to each is left out: the run ended before" in printed.read_text()
+    steps = json.loads(figures.read_text())["runs"][0]["steps"]
+    assert list(steps) == [*(step.name for step in STAGES["land"].steps), "audience.generate"]
+    assert f"{steps['land.typed_load']['peak_mb']:.0f} MB" in told[3]
+    assert list(left.iterdir()) == []
 
 
 def test_refuses_a_size_that_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
