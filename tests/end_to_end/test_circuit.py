@@ -24,7 +24,7 @@ from scripts import services
 from scripts.local import Local
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(7200)]
 
 
 def _command(home: Path, *more: str) -> list[str]:
@@ -39,7 +39,7 @@ def _environment() -> dict[str, str]:
 
 def _run(home: Path) -> tuple[dict, str]:
     done = subprocess.run(
-        _command(home), cwd=REPOSITORY, env=_environment(), capture_output=True, text=True, timeout=1500
+        _command(home), cwd=REPOSITORY, env=_environment(), capture_output=True, text=True, timeout=2400
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return json.loads((home / "summary.json").read_text()), done.stdout

@@ -26,7 +26,14 @@ from kreislauf.flow.summary import note, table
 
 log = logging.getLogger(__name__)
 
-DEFAULTS = {"owner": "crm", "retries": 2, "retry_delay": timedelta(seconds=30)}
+DEFAULTS = {
+    "owner": "crm",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    # Airflow adds the tasks that wait for one: a build's first table weighs hundreds, and the next hour's
+    # build would go before messages that are due.
+    "priority_weight": 1000,
+}
 
 MANUAL = """
 
