@@ -2,30 +2,13 @@
 -- order.
 -- owner: crm
 -- grain: contact_id, occurrence_id, position
-with checkouts as (
-    select * from staging.shop_checkouts
-    where completed_at is null
+with carts as (
+    select * from core.open_carts
 ),
 
 checkout_lines as (
     select * from staging.shop_checkout_lines
     where quantity > 0
-),
-
-customer_keys as (
-    select
-        source_id,
-        contact_id
-    from core.contact_keys
-    where source = 'shop'
-),
-
-address_keys as (
-    select
-        source_id,
-        contact_id
-    from core.contact_keys
-    where source = 'mail'
 ),
 
 products as (
@@ -36,11 +19,11 @@ products as (
 )
 
 select
-    coalesce(customer_keys.contact_id, address_keys.contact_id) as contact_id,
-    checkouts.checkout_id as occurrence_id,
+    carts.contact_id,
+    carts.checkout_id as occurrence_id,
     cast(
         row_number() over (
-            partition by checkouts.checkout_id
+            partition by carts.checkout_id
             order by checkout_lines.position, checkout_lines.checkout_line_id
         ) as bigint
     ) as position,
@@ -59,9 +42,6 @@ select
                 || left('☆☆☆☆☆', 5 - products.star_count)
                 || ' (' || cast(products.rating_count as varchar) || ')'
     end as stars
-from checkouts
-inner join checkout_lines on checkouts.checkout_id = checkout_lines.checkout_id
-left join customer_keys on checkouts.customer_id = customer_keys.source_id
-left join address_keys on checkouts.email = address_keys.source_id
+from carts
+inner join checkout_lines on carts.checkout_id = checkout_lines.checkout_id
 left join products on checkout_lines.product_id = products.product_id
-where coalesce(customer_keys.contact_id, address_keys.contact_id) is not null

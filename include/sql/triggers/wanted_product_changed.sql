@@ -41,8 +41,8 @@ product_views as (
     where views >= {{ views_from }}
 ),
 
-checkouts as (
-    select * from staging.shop_checkouts
+carts as (
+    select * from core.open_carts
     where DAYS_BETWEEN(updated_at, {{ as_of }}) <= {{ cart_days }}
 ),
 
@@ -153,10 +153,10 @@ wanted as (
     select
         cart_items.contact_id,
         cart_items.product_id,
-        checkouts.created_at as wanted_at,
+        carts.created_at as wanted_at,
         2 as strength
     from cart_items
-    inner join checkouts on cart_items.checkout_id = checkouts.checkout_id
+    inner join carts on cart_items.checkout_id = carts.checkout_id
     union all
     select
         contact_id,
