@@ -45,9 +45,10 @@ moved as (
     where changes.change < 0 or changes.record_id <> contact_keys.contact_id
 )
 
+-- contact_id comes first: computed by it, few of the changes have to be looked at.
 select
-    contact_keys.record_id,
     moved.contact_id,
+    contact_keys.record_id,
     moved.kind,
     moved.name
 from moved

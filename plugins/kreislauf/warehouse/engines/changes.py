@@ -50,7 +50,7 @@ _SAMPLE = 5_000
 """Rows of an input by which it is judged how many of them a change touches."""
 
 _FEW_ROWS = 100_000
-"""So many rows may be computed again however small the table is."""
+"""So many rows may be read and computed again however small the table is."""
 
 
 _GONE = "select * from differing where __times < 0"
@@ -178,10 +178,9 @@ class Update:
         [(nulls,)] = run(f"select count(*) from {name} where key is null").fetchall()
         if nulls:
             return False
-        keyed = dict.fromkeys(local.keyed())
-        read = sum(changes[table].rows for table, _ in keyed)
-        touched = sum(changes[table].rows * self._share_touched(table, key, name) for table, key in keyed)
-        if touched > AFFECTED * read:
+        keyed = {read: changes[read[0]].rows for read in local.keyed() if changes[read[0]].rows > _FEW_ROWS}
+        touched = sum(rows * self._share_touched(*read, name) for read, rows in keyed.items())
+        if touched > AFFECTED * sum(keyed.values()):
             return False
         most = int(max(AFFECTED * self._rows, _FEW_ROWS))
         run(

@@ -257,8 +257,11 @@ class ParquetEngine(FolderEngine):
                 spill = self.folder / f"spill-{os.getpid()}-{secrets.token_hex(4)}"
                 database = duckdb.connect(config={**self._settings, "temp_directory": str(spill)})
                 # A name in SQL is no variable of this process. DuckDB 1.5 knows time zones only once it is
-                # connected.
-                database.execute("set global python_enable_replacements = false; set global TimeZone = 'UTC'")
+                # connected. Each view, statement and comparison of a table asks for what its files contain.
+                database.execute(
+                    "set global python_enable_replacements = false; set global TimeZone = 'UTC';"
+                    " load parquet; set global parquet_metadata_cache = true"
+                )
                 weakref.finalize(self, _end, os.getpid(), database, spill)
                 self._started = os.getpid(), database
             return self._started[1]

@@ -185,4 +185,6 @@ def test_most_models_can_be_computed_in_part_when_events_arrive():
     assert local_ones["core.contacts"] == local_ones["scores.engagement"] == "contact_id"
     assert local_ones["core.touchpoints"] == local_ones["core.site_touchpoints"] == "touchpoint_id"
     assert local_ones["core.message_outcomes"] == "message_key"
+    # By its record_id all that was ever recorded would have to be read.
+    assert local_ones["reports.membership_moves"] == "contact_id"
     assert not found["reports.segment_overlap"]
