@@ -11,7 +11,8 @@ of `include/sql/`, joined as the SQL reads.
 **When it is red.** Nothing was published: readers keep the last build, and flows do not send while an audit
 stands failed.
 
-- *`begin` is red*: a SQL file is malformed or reads what is not there; its log names file and line.
+- *`begin` is red*: a SQL file is malformed, or reads a table or column that is not there; its log names
+  file and line, all of them at once.
 - *A table is red*: its log names the error, its "Rendered Templates" show the statement. Mend the SQL file
   (`make sql segments/lapsed_buyers` tries it) and clear the task.
 - *An audit is red*: its log names table, rule, count and sample keys; "Data Docs" (tab Details) show every
@@ -42,11 +43,14 @@ LAYERS = list(dict.fromkeys(model.layer for model in MODELS.values()))
 def begin() -> dict[str, str]:
     """Check the SQL files and open a new build."""
     from kreislauf import hooks
+    from kreislauf.warehouse.lint import unusable
 
     try:
-        load_models(SQL)
-    except ModelError as error:  # trying again would find the same
-        raise AirflowFailException(str(error)) from error
+        broken = unusable(load_models(SQL))
+    except ModelError as error:
+        broken = [error]
+    if broken:  # trying again would find the same
+        raise AirflowFailException("\n".join(map(str, broken)))
     build = hooks.warehouse().begin_build(as_of_of_run(get_current_context()))
     return {"build_id": build.build_id, "as_of": build.as_of.isoformat().replace("+00:00", "Z")}
 

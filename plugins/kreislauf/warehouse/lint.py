@@ -157,6 +157,32 @@ def lint_all(sql_dir: Path) -> list[Finding]:
     return sorted(set(found))
 
 
+def unusable(models: Mapping[str, Model]) -> list[Finding]:
+    """What keeps files from running at all, found without any rows: an unknown column, types that do not
+    fit. Each broken file once, not again for those that read it.
+    """
+    schema = Schema(models)
+    found: dict[Path, Finding] = {}
+    for model in models.values():
+        try:
+            schema[model.name]
+        except ModelError as error:
+            if error.path not in found:
+                found[error.path] = _why(model, error, schema)
+    return sorted(found.values())
+
+
+def _why(model: Model, error: ModelError, schema: Schema) -> Finding:
+    """With its line where a column is unknown, else as the engine says it."""
+    try:
+        _qualify(model, schema)
+    except OptimizeError as unresolved:
+        return _unknown_column(model, unresolved, schema)
+    except ValueError:  # a function with too few arguments
+        pass
+    return Finding(error.path, error.line or 1, error.reason)
+
+
 def _finding(model: Model, node: exp.Expression, message: str) -> Finding:
     line = line_of(node)
     while line is None and node.parent is not None:

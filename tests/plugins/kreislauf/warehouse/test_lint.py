@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kreislauf.warehouse.lint import lint_all
+from kreislauf.warehouse.lint import lint_all, unusable
+from kreislauf.warehouse.models import load_models
 
 SQL = Path(__file__).parents[4] / "include" / "sql"
 HEADER = "-- A sentence.\n-- owner: crm\n-- grain: a\n"
@@ -100,3 +101,23 @@ def test_a_broken_file_is_reported_once(tmp_path):
     assert findings(tmp_path, "select from from") == [
         found for found in findings(tmp_path, "select from from") if "malformed SQL" in found
     ]
+
+
+def test_what_cannot_run_is_told_once_a_file_and_style_is_not(tmp_path):
+    layer = tmp_path / "core"
+    layer.mkdir()
+    for name, sql in {
+        "a": f"select c.emial as a {CUSTOMERS}",
+        "b": "select a from core.a",
+        "c": f"select\nc.email + c.created_at as a {CUSTOMERS}",
+        "d": f"select upper(c.email) as a {CUSTOMERS} order by a",
+    }.items():
+        (layer / f"{name}.sql").write_text(HEADER + sql)
+    found = unusable(load_models(tmp_path))
+    assert [finding.path.stem for finding in found] == ["a", "c"]
+    assert "4: unknown column emial; did you mean email" in str(found[0])
+    assert "+(" in found[1].message
+
+
+def test_nothing_of_ours_is_unusable():
+    assert unusable(load_models(SQL)) == []
