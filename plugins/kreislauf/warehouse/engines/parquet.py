@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 READABLE_SINCE = "v1.5.0"
 """warehouse.duckdb is written so that DuckDB from this version on opens it."""
 
-_BATCH_ROWS = 50_000
+_BATCH_ROWS = 5_000
 _log = logging.getLogger(__name__)
 
 MOST_PARTS = 24

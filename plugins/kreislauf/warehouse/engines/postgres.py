@@ -60,7 +60,7 @@ create table if not exists warehouse.state (
 insert into warehouse.state default values on conflict do nothing;
 """
 _LOCK = 7205759403792794  # an arbitrary key; whoever writes the book or raw holds it
-_BATCH_ROWS = 50_000
+_BATCH_ROWS = 5_000
 
 
 class PostgresEngine(Engine):
