@@ -90,10 +90,17 @@ class AirflowApi:
             raise RunFailed(f"{dag_id} could not be started: {answer.text}")
         return run_id
 
-    def runs_since(self, dag_id: str, moment: str) -> list[dict[str, Any]]:
-        """The DAG's runs that were queued at or after `moment` (ISO 8601), oldest first."""
+    def runs_since(self, dag_id: str, moment: str) -> list[str]:
+        """Ids of the DAG's runs that were queued at or after `moment` (ISO 8601), oldest first."""
         runs = self.get(f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=50)["dag_runs"]
-        return [run for run in reversed(runs) if run["queued_at"] and run["queued_at"] >= moment]
+        return [
+            run["dag_run_id"] for run in reversed(runs) if run["queued_at"] and run["queued_at"] >= moment
+        ]
+
+    def active(self, dag_id: str) -> list[str]:
+        """Ids of the DAG's runs that have not ended, oldest first."""
+        found = self.get(f"/dags/{dag_id}/dagRuns", order_by="run_after", limit=PAGE, state=sorted(ACTIVE))
+        return [run["dag_run_id"] for run in found["dag_runs"]]
 
     def fail_leftovers(self) -> int:
         """Mark all runs that a killed command left active as failed; how many. No scheduler may run."""

@@ -75,6 +75,10 @@ class Local:
         """Where Airflow says how it is."""
         return f"{self.url('airflow')}/api/v2/monitor/health"
 
+    def airflow_database(self, patience: int) -> str:
+        """SQLAlchemy's URL of Airflow's database, with the seconds to wait while another writes to it."""
+        return f"sqlite:///{self.airflow_home / 'airflow.db'}?timeout={patience}"
+
     def environment(self) -> dict[str, str]:
         """The environment every service is started with: Airflow's settings and the connections."""
         sandbox = self.url("sandbox")
@@ -145,7 +149,7 @@ class Local:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.airflow_home / "passwords.json"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url('airflow')}/execution/",
             # Many tasks write at once; SQLite lets one at a time, and the others wait.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow_home / 'airflow.db'}?timeout=60",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.airflow_database(patience=60),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.ports["airflow"]),
             "AIRFLOW__API__BASE_URL": self.url("airflow"),

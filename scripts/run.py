@@ -37,6 +37,8 @@ DAGS = [*INGEST, "build_warehouse", *FLOWS, *AT_HAND]
 MORNING, EVENING = 9, 19
 """The hours, UTC, of the first turn and of its day's end: both by day for most of the world's people, so
 that what is meant for an hour of this day is sent on it."""
+PATIENCE = 60
+"""Seconds within which Airflow starts a run of which nothing else is in the way."""
 RETAIL_END = datetime(2011, 12, 10, tzinfo=UTC)
 """The morning after the last invoice of the Online Retail data set."""
 PLUS = ["--shop-rate", "1000", "--shop-bucket", "20000"]
@@ -133,7 +135,6 @@ class Circuit:
         self._advance(as_of)
         # By the real clock, which its own schedule goes by, what is planned in the past has long expired.
         self.api.pause("send_due", bool(later))
-        began = datetime.now(UTC).isoformat()
         vouchers = self.api.trigger("maintain_vouchers", {})
         shop = self.api.trigger("ingest_shop", {"as_of": as_of})
         # The nightly ones start no build themselves: what they bring has to be there before.
@@ -141,11 +142,10 @@ class Circuit:
         for dag, run in {"maintain_vouchers": vouchers, **nightly}.items():
             self._finish(dag, run)
         engagement = self.api.trigger("ingest_engagement", {"as_of": as_of})
-        self._finish("ingest_shop", shop)
-        self._finish("ingest_engagement", engagement)
-        self._finish_triggered("build_warehouse", began)
+        extracted = [self._finish("ingest_shop", shop), self._finish("ingest_engagement", engagement)]
+        built = self._finish_triggered("build_warehouse", max(_end(tasks) for tasks in extracted))
         for flow in FLOWS:
-            self._finish_triggered(flow, began)
+            self._finish_triggered(flow, _end(built))
         if turn["campaign"]:
             conf = {"segment": "subscribers", "template": "newsletter/monthly", "name": turn["campaign"]}
             run = self.api.trigger("campaign_newsletter", {**conf, "dry_run": False, "approve_above": 10_000})
@@ -168,20 +168,27 @@ class Circuit:
     def _clean_list(self) -> None:
         self._finish("maintain_list_cleanup", self.api.trigger("maintain_list_cleanup", {"approve_above": 1}))
 
-    def _finish(self, dag_id: str, run_id: str) -> None:
+    def _finish(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Wait for a run's end; its tasks."""
         began = time.monotonic()
         tasks = self.api.wait(dag_id, run_id, self.clock.tick)
         self.clock.say(f"  {dag_id}: {len(tasks)} tasks in {time.monotonic() - began:.0f} s")
+        return tasks
 
-    def _finish_triggered(self, dag_id: str, since: str) -> None:
-        """Wait for the runs that assets have started since, and for at least one."""
-        deadline = time.monotonic() + 120
+    def _finish_triggered(self, dag_id: str, since: str) -> list[dict[str, Any]]:
+        """Wait for the run that assets have started since; its tasks. A full hour may have started one
+        before, which ends first, or have used up the assets: then it is started here.
+        """
+        deadline = time.monotonic() + PATIENCE
         while not (runs := self.api.runs_since(dag_id, since)):
+            for earlier in self.api.active(dag_id):
+                self._finish(dag_id, earlier)
+                deadline = time.monotonic() + PATIENCE
             if time.monotonic() > deadline:
-                raise RunFailed(f"{dag_id} was not started by its assets within 120 s")
+                runs = [self.api.trigger(dag_id, {})]
+                break
             time.sleep(0.3)
-        for run in runs:
-            self._finish(dag_id, run["dag_run_id"])
+        return [self._finish(dag_id, run) for run in runs][-1]
 
 
 def _take_up(api: AirflowApi, clock: Clock) -> None:
@@ -239,6 +246,11 @@ def _a_turn(
     """
     moments = {"as_of": as_of and _iso(as_of), "later": [_iso(moment) for moment in later]}
     return {**moments, "campaign": campaign, "is_done": False}
+
+
+def _end(tasks: list[dict[str, Any]]) -> str:
+    """When the last task ended: the one that announces what has come."""
+    return max(task["end_date"] for task in tasks if task["end_date"])
 
 
 def _evening_of(moment: datetime) -> datetime:

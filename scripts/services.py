@@ -188,8 +188,12 @@ def supervise(home: Path) -> int:
 
 def _start_airflow(local: Local, children: dict[str, subprocess.Popen[bytes]], *commands: str) -> None:
     for command in commands:
-        name = f"airflow-{command}"
-        children[name] = _spawn(local, name, ["-m", "airflow", command], local.environment())
+        name, environment = f"airflow-{command}", local.environment()
+        if command == WEB_SERVER:
+            # It writes its audit log within its event loop (Airflow 3.3): when another of its requests is
+            # about to commit, both wait until one gives up. Who asked then asks again.
+            environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = local.airflow_database(patience=10)
+        children[name] = _spawn(local, name, ["-m", "airflow", command], environment)
     _record(local, list(children.values()))
 
 

@@ -23,6 +23,7 @@ from kreislauf.delivery.transport import DeliveryError, SendingDisabled
 from kreislauf.flow.model import Flow, FlowError, Step, dag_id
 from kreislauf.flow.policy import load_policy
 from kreislauf.flow.summary import note, table
+from kreislauf.schedule import BEFORE_A_BUILD
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,7 @@ DEFAULTS = {
     "owner": "crm",
     "retries": 2,
     "retry_delay": timedelta(seconds=30),
-    # Airflow adds the tasks that wait for one: a build's first table weighs hundreds, and the next hour's
-    # build would go before messages that are due.
-    "priority_weight": 1000,
+    "priority_weight": BEFORE_A_BUILD,
 }
 
 MANUAL = """

@@ -9,10 +9,16 @@ from typing import Any
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule, task
 
 from kreislauf.landing.manifest import iso
+from kreislauf.schedule import BEFORE_A_BUILD
 from kreislauf.sources.errors import BadAnswer, Throttled, Unauthorized, Unavailable
 from kreislauf.sources.streams import Stream
 
-DEFAULTS = {"owner": "data", "retries": 3, "retry_delay": timedelta(minutes=1)}
+DEFAULTS = {
+    "owner": "data",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "priority_weight": BEFORE_A_BUILD,
+}
 
 # Inside a task, requests are tried again for minutes already; these are the tries after that.
 RETRIES = ExceptionRetryPolicy(
