@@ -48,6 +48,9 @@ EARLY = timedelta(days=220)
 WAITS = (110, 3, 9, 20)
 """After how many hours those who must ask the service something have their answer."""
 
+CARTS_LEFT = timedelta(hours=40)
+"""Before the history's end, one after the other: a reminder may still go out for each."""
+
 _advancing = threading.Lock()
 
 
@@ -125,8 +128,8 @@ def _plan_history(simulation: Simulation, setting: Setting, start: datetime) -> 
         simulation.schedule("arrive", start - timedelta(hours=rng.uniform(1, 46)), 0, role="subscriber")
     for _ in range(leads):
         simulation.schedule("arrive", start - timedelta(days=rng.uniform(2, 12)), 0, role="lead")
-    for _ in range(carts):
-        simulation.schedule("leave_cart", start - timedelta(hours=rng.uniform(1, 60)), 0)
+    for number in range(carts):
+        simulation.schedule("leave_cart", start - CARTS_LEFT * (number + 1) / carts, 0)
     simulation.schedule(
         "arrive", start + timedelta(days=1) / simulation.scale["arrivals_a_day"], 0, chain=True
     )
@@ -288,8 +291,12 @@ def report(store: Store) -> dict[str, Any]:
 
 
 def leave_cart(entry: Entry) -> None:
-    """Makes some known customer leave a cart now, so that even a small world has one."""
-    if person_id := _some_customer(entry, "valid_format"):
+    """Makes some subscriber without a cart leave one now, so that even a small world has a few to remind."""
+    if person_id := _some_customer(
+        entry,
+        "marketing_state = 'SUBSCRIBED' and valid_format and not exists (select 1 from shop_checkouts"
+        " where customer_id = shop_customers.id and completed_at is null)",
+    ):
         entry.sim.schedule("visit", entry.at, person_id, abandon=True, extra=True)
 
 

@@ -330,6 +330,18 @@ def test_a_world_of_a_few_people_still_has_what_a_first_look_needs(tmp_path):
     assert rows(store, "select 1 from shop_orders")
 
 
+@pytest.mark.parametrize("day", range(7))
+def test_whatever_the_day_some_subscribers_have_just_left_a_cart(tmp_path, day):
+    start = START + timedelta(days=day)
+    store = new_world(tmp_path, start=start, contacts=300)
+    left = (
+        "select distinct k.customer_id from shop_checkouts k join shop_customers c on c.id = k.customer_id"
+        " where k.completed_at is null and c.marketing_state = 'SUBSCRIBED' and c.valid_format"
+        f" and k.created_at > '{iso(start - timedelta(hours=44))}'"
+    )
+    assert len(rows(store, left)) >= 3
+
+
 def test_no_more_is_given_back_than_was_paid(world):
     for order in rows(world, "select * from shop_orders"):
         assert Decimal("0") <= Decimal(order["refunded"]) <= Decimal(order["total"])
