@@ -138,7 +138,8 @@ def test_a_killed_run_is_taken_up_and_a_second_run_adds_nothing(home):
     assert _total(messages) == settled + sum(flow["waiting"] for flow in first["flows"].values()), messages
     mails = sum(flow["sent"].get("email", 0) for flow in first["flows"].values())
     assert inbox["duplicates"] == 0
-    assert inbox["messages"] == mails or _total(messages, "in_doubt") > 0
+    # The hour's own run may be sending at the end: of what it has claimed the answer is not known yet.
+    assert mails <= inbox["messages"] <= mails + _total(messages, "in_doubt", "claimed")
     assert first["flows"]["flow_anonymous_visitor"]["sent"]["onsite"] > 0
     assert any(flow["ended by goal"] for flow in first["flows"].values())
     assert first["events received"]["delivered"] > 0
