@@ -6,7 +6,7 @@
 with stages as (
     select
         contact_id,
-        stage || ' ' || cast(cast(entered_at as date) as varchar) as occurrence_id,
+        stage as occurrence_id,
         entered_at,
         left_at
     from lifecycle.stage_history

@@ -7,7 +7,11 @@ with orders as (
         order_id,
         contact_id
     from core.orders
-    where is_valid and contact_id is not null
+    where
+        is_valid
+        and contact_id is not null
+        -- The rest has no parcel yet.
+        and coalesce(fulfillment_status, '') <> 'partially_fulfilled'
 ),
 
 parcels as (

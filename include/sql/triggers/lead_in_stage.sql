@@ -73,7 +73,8 @@ asked as (
 
 select
     asked.contact_id,
-    asked.stage || ' ' || cast(cast(asked.entered_at as date) as varchar) as occurrence_id,
+    -- Not the day: what becomes known later can move it, and nobody is nurtured twice.
+    asked.stage as occurrence_id,
     asked.entered_at as occurred_at,
     asked.stage,
     personas.persona,

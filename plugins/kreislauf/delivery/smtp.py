@@ -73,6 +73,7 @@ class SmtpTransport:
         rejected: dict[str, str] = {}
         postponed: set[str] = set()
         waiting = list(envelope.recipients)
+        everybody = len(waiting)
         while waiting:
             person = waiting.pop(0)
             try:
@@ -80,6 +81,12 @@ class SmtpTransport:
                 server.sendmail(self.sender.email, [person.address], mail)
             except UnwritableAddress as error:
                 rejected[person.message_key] = str(error)
+            except smtplib.SMTPSenderRefused as error:  # it is about us, not about this person
+                waiting.insert(0, person)
+                if error.smtp_code >= 500 and len(waiting) + len(rejected) + len(postponed) == everybody:
+                    text = f"the mail server {self.host}:{self.port} takes no mail from {self.sender.email}"
+                    return Answer(Kind.REFUSED, error=f"{text} ({error.smtp_code}); does it ask for a login?")
+                break
             except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
                 code = _code(error)
                 if code == 421:  # the server closes; it has not taken this message

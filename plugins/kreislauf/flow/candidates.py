@@ -81,9 +81,11 @@ def candidate(step: Step, run: Run, row: Mapping[str, Any], items: _Items) -> di
     """A row for the ledger's table `candidate`, without its run. `row` is one of `query`."""
     due_at = _due_at(step, row)
     found = items.of(row["occurrence_id"], row["contact_id"])
+    # The step before may have gone out sooner than its delay says today, if the flow was edited since.
+    soonest = due_at if step.date else _aware(row["occurred_at"]) + timedelta(seconds=row["_delay"])
     may_be_planned = (
         step.channel is not None
-        and due_at <= run.as_of
+        and soonest <= run.as_of
         and row["_address"] is not None
         and not row["_is_goal_reached"]
         and row["_has_consent"]

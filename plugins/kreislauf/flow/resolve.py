@@ -180,7 +180,9 @@ class _Resolver:
             previous=(Previous(action.name),),
             before=(*place.before, action.name),
             nearest=(action.name,),
-            earliest=place.earliest + (timedelta() if is_dated else min(delay.span for delay in every)),
+            earliest=place.earliest
+            if is_dated
+            else min(delay.span + place.earliest * (not delay.is_since_trigger) for delay in every),
         )
 
     def _add(self, name: str, place: _Place, **given: Any) -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 MANIFEST_NAME = "manifest.json"
+RECORDED = "recorded"
+"""An empty file in a run's folder: the ledger has its events. Losing it costs time, nothing else."""
 COMPACTED = "compacted"
 """The folder of a stream that holds its merged parts, beside the folders of its days."""
 

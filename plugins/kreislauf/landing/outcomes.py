@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from kreislauf.landing.files import new_file
-from kreislauf.landing.manifest import Manifest
+from kreislauf.landing.manifest import RECORDED, Manifest
 from kreislauf.landing.parts import rows
 from kreislauf.landing.zone import LandingZone
 from kreislauf.ledger.events import record
 from kreislauf.ledger.store import Ledger
 
 TABLE = "mail_events"
-MARK = "recorded"
-"""An empty file in a run's folder: the ledger has its events. Losing it costs time, nothing else."""
-
 ROWS_AT_A_TIME = 2_000
 
 
@@ -32,7 +29,7 @@ def record_outcomes(zone: LandingZone, ledger: Ledger) -> dict[str, Any]:
         "suppressed": 0,
         "unknown": {},
     }
-    for manifest in zone.unmarked("mail", "events", MARK):
+    for manifest in zone.unmarked("mail", "events", RECORDED):
         if TABLE in manifest.tables:
             recorded = record(ledger, _rows(manifest))
             counts["runs"] += 1
@@ -40,7 +37,7 @@ def record_outcomes(zone: LandingZone, ledger: Ledger) -> dict[str, Any]:
                 counts[name] += getattr(recorded, name)
             for kind, number in recorded.unknown.items():
                 counts["unknown"][kind] = counts["unknown"].get(kind, 0) + number
-        with new_file(manifest.folder / MARK):
+        with new_file(manifest.folder / RECORDED):
             pass
     return counts
 

@@ -21,7 +21,7 @@ from upath import UPath
 from kreislauf.landing.files import digest
 from kreislauf.landing.index import IndexMoved, read_index
 from kreislauf.landing.load import load
-from kreislauf.landing.manifest import Manifest
+from kreislauf.landing.manifest import RECORDED, Manifest
 from kreislauf.landing.zone import LandingZone, write_manifest
 from kreislauf.sources.streams import STREAMS, Stream
 
@@ -61,6 +61,8 @@ def replay_stream(zone: LandingZone, stream: Stream, run: str | None = None) -> 
         try:
             # Also when none of them was compacted: a compaction that has read the old parts must not commit.
             index.commit([index.manifests[name] for name in rest], datetime.now(UTC))
+            for manifest in renewed:  # what comes back from quarantine is news to the ledger
+                (manifest.folder / RECORDED).unlink(missing_ok=True)
             return renewed
         except IndexMoved:
             log.info("%s %s was compacted meanwhile: once more", stream.source, stream.name)

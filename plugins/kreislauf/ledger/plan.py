@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from kreislauf.ledger.frequency import FrequencyCap
+from kreislauf.ledger.frequency import UNSENT, FrequencyCap
 from kreislauf.ledger.hours import ANY_HOUR, Hours
 from kreislauf.ledger.schema import BatchState, Moment, Reason, batch, candidate, decision, message, voucher
 from kreislauf.ledger.store import insert_or_skip, refresh_statistics, utc_now
@@ -147,11 +147,13 @@ def _state(connection: Connection, step: Step, numbered: Any) -> str:
 
 
 def _give_vouchers(connection: Connection, step: Step) -> None:
-    """A free code of the pool for each message of the step that has none yet."""
+    """A free code of the pool for each message of the step that is still to be sent and has none yet."""
     has_code = select(voucher.c.code).where(voucher.c.message_key == message.c.message_key)
     needy = (
         select(message.c.message_key, func.row_number().over(order_by=message.c.message_key).label("place"))
-        .where(message.c.flow == step.flow, message.c.step == step.name, ~has_code.exists())
+        .join(batch, batch.c.id == message.c.batch_id)
+        .where(batch.c.flow == step.flow, batch.c.step == step.name, batch.c.state.in_(UNSENT))
+        .where(message.c.outcome.is_(None), ~has_code.exists())
         .subquery("needy")
     )
     free = (

@@ -35,7 +35,8 @@ EXTRA = {"from_email": "hello@shop.example", "from_name": "Shöp", "postal_addre
 
 class Server:
     """A mail server; `replies` maps an address to what it says instead of 250;
-    under `after data` stands the recipient after whose mail it hangs up."""
+    under `after data` stands the recipient after whose mail it hangs up. `senders`: what it says to the
+    first senders, one after the other."""
 
     port: int
     controller: Controller
@@ -43,6 +44,13 @@ class Server:
     def __init__(self) -> None:
         self.received: list[EmailMessage] = []
         self.replies: dict[str, str] = {}
+        self.senders: list[str] = []
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # ruff: ignore[invalid-function-name]
+        if self.senders and not (reply := self.senders.pop(0)).startswith("250"):
+            return reply
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # ruff: ignore[invalid-function-name]
         if reply := self.replies.get(address):
@@ -109,6 +117,20 @@ def test_a_server_divides_a_batch(server: Server, ledger: Ledger, send_all) -> N
     assert dict(send_all().messages) == {"accepted": 1, "rejected": 1, "planned": 1}
     assert _states(ledger) == {"accepted": 1, "planned": 1, "rejected the mail server refused it (550)": 1}
     assert send_all().batches == 0  # greylisted: not before ten minutes have gone
+
+
+def test_a_server_that_refuses_the_sender_rejects_nobody(server: Server, ledger: Ledger, send_all) -> None:
+    server.senders = ["530 authentication required"]
+    plan_people(ledger, ["ada", "bob"])
+    with pytest.raises(DeliveryError, match=r"takes no mail from hello@shop\.example \(530\)"):
+        send_all()
+    assert _states(ledger) == {"planned": 2}
+
+
+def test_who_comes_after_a_refusal_of_the_sender_waits(server: Server, ledger: Ledger, send_all) -> None:
+    server.senders = ["250 OK", "550 too many mails today"]
+    plan_people(ledger, ["ada", "bob", "cy"])
+    assert dict(send_all().messages) == {"accepted": 1, "planned": 2}
 
 
 def test_only_the_message_under_way_is_in_doubt_when_the_connection_breaks(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from kreislauf.flow import Branch, Email, Flow
 from kreislauf.flow.policy import Policy
-from kreislauf.ledger.schema import NOT_FINAL, decision
+from kreislauf.ledger.schema import NOT_FINAL, batch, decision, message
 from tests.properties.circuit import Circuit, flow_steps
 
 BEGIN = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -113,6 +113,22 @@ def test_who_was_written_to_stays_so(live_here):
         "story": "planned",
         "offer": "expired",
     }
+
+
+def test_who_got_a_step_sooner_than_it_says_today_gets_the_next_one_whole(live_here, ledger):
+    live_here(BEFORE, 0, 50)
+    edited = (HELLO, Email("story", after="5 days"), OFFER)
+    assert live_here(edited, 100) == {"hello": "planned", "story": "planned", "offer": "planned"}
+    with ledger.read() as connection:
+        found = connection.execute(select(message.c.merge, batch.c.state).join(batch)).all()
+    assert [(merge["interest"], state) for merge, state in found] == [("tea", "accepted")] * 3
+
+
+def test_a_step_that_runs_from_the_trigger_takes_no_longer_for_the_steps_before(live_here, ledger):
+    late = Email("late", after="3 days since trigger")
+    assert live_here((HELLO, STORY, late, Email("last", after="1 day")), 0, 50, 75, 99)["last"] == "planned"
+    with ledger.read() as connection:
+        assert all(row.merge for row in connection.execute(select(message)))
 
 
 def test_a_run_for_an_earlier_moment_closes_nothing_of_a_later_one(live):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from kreislauf.landing import outcomes
 from kreislauf.landing.compact import compact
 from kreislauf.landing.extract import extract
 from kreislauf.landing.outcomes import record_outcomes
+from kreislauf.landing.replay import replay_stream
 from kreislauf.ledger.schema import event, suppression
 from kreislauf.ledger.store import Ledger
 from kreislauf.sources.streams import MAIL_EVENTS
@@ -74,6 +76,24 @@ def test_of_a_part_that_several_runs_share_each_event_is_taken_once(zone, ledger
     counts = record_outcomes(zone, ledger)
     assert (counts["runs"], counts["received"]) == (3, 4)
     assert recorded(ledger) == {"e1", "e2", "e3", "e4"}
+
+
+def test_what_a_replay_brings_back_from_quarantine_is_recorded(zone, ledger, land):
+    manifest = land(1, event="unsubscribe", url_offset={"index": "none", "type": "html"})
+    assert manifest.quarantined == 1
+    assert record_outcomes(zone, ledger)["new"] == 0
+    table = MAIL_EVENTS.tables["mail_events"]
+    columns = {name: column for name, column in table.columns.items() if "url_offset" not in column.path}
+    mended = replace(MAIL_EVENTS, tables={"mail_events": replace(table, columns=columns)})
+    replay_stream(zone, mended)
+    assert record_outcomes(zone, ledger) | {"unknown": 0} == {
+        "runs": 1,
+        "received": 1,
+        "new": 1,
+        "settled": 0,
+        "suppressed": 1,
+        "unknown": 0,
+    }
 
 
 def test_nothing_new(zone, ledger, land):
