@@ -33,6 +33,7 @@ def plan_people(
     caps: Sequence[FrequencyCap] = (),
     hours: Hours = ANY_HOUR,
     templates: Mapping[str, str] | None = None,
+    voucher: str | None = None,
     **candidate_columns: Any,
 ) -> int:
     """Plan a message for each contact; the address is `<contact>@example.org`. Returns how many are new."""
@@ -70,7 +71,7 @@ def plan_people(
         priority=1,
         topic="marketing",
         approve_above=None,
-        voucher=None,
+        voucher=voucher,
     )
     run: Any = SimpleNamespace(run_id=run_id, as_of=as_of)
     with ledger.write() as connection:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
-from kreislauf.ledger.schema import batch, message
+from kreislauf.ledger.schema import BatchState, batch, message, voucher
 from kreislauf.ledger.store import Ledger
 from kreislauf.ledger.testing import AS_OF, plan_people
 
@@ -61,6 +61,21 @@ def test_only_what_this_run_decided_to_plan_is_planned(ledger: Ledger) -> None:
     assert plan_people(ledger, ["ada"], reason="suppressed") == 0
     assert plan_people(ledger, ["ada"], reason=None) == 0
     assert _messages(ledger) == _batches(ledger) == []
+
+
+def test_codes_are_for_what_is_still_to_be_sent(ledger: Ledger) -> None:
+    old, new = [f"old{n}" for n in range(20)], ["ada", "bob", "cy"]
+    plan_people(ledger, old)
+    with ledger.write() as connection:
+        connection.execute(update(batch).values(state=BatchState.ACCEPTED.value))
+        codes = [{"code": f"c{n}", "pool": "welcome", "created_at": AS_OF} for n in range(len(new))]
+        connection.execute(insert(voucher), codes)
+    plan_people(ledger, new, run_id="run-2", voucher="welcome")
+    with ledger.read() as connection:
+        given = connection.scalars(
+            select(message.c.contact_id).join(voucher, voucher.c.message_key == message.c.message_key)
+        )
+        assert sorted(given) == new
 
 
 def test_a_test_of_delays_has_one_template(ledger: Ledger) -> None:
