@@ -182,7 +182,9 @@ class _Resolver:
             nearest=(action.name,),
             earliest=place.earliest
             if is_dated
-            else min(delay.span + place.earliest * (not delay.is_since_trigger) for delay in every),
+            else min(
+                delay.span if delay.is_since_trigger else place.earliest + delay.span for delay in every
+            ),
         )
 
     def _add(self, name: str, place: _Place, **given: Any) -> None:
